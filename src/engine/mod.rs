@@ -1,0 +1,1 @@
+//! Engine: accepts challenges, hands them to gateways, applies outcomes.

@@ -1,0 +1,1 @@
+//! Guard: limits that are asked before a challenge is accepted.

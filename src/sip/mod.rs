@@ -1,0 +1,1 @@
+//! SIP: message, transaction, dialog, digest, call and endpoint (RFC 3261), sans-IO.

@@ -1,0 +1,1 @@
+//! Store: what was accepted survives; one trait, SQLite behind it.

@@ -1,0 +1,3 @@
+//! Voice: the gateway that turns a call order into SIP and RTP, and what it heard into a report.
+
+pub mod order;
