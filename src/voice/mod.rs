@@ -1,3 +1,8 @@
 //! Voice: the gateway that turns a call order into SIP and RTP, and what it heard into a report.
 
 pub mod order;
+mod policy;
+mod trunk;
+
+pub use policy::CallPolicy;
+pub use trunk::{Credentials, Trunk};
