@@ -4,6 +4,12 @@
 //! then dials on (an extension, a pause, post-dial digits) proves nothing of the kind, so such
 //! text never becomes a [`PhoneNumber`]. The text is read by our own strict reader first, which
 //! leaves at most a plus sign and a bounded run of ASCII digits; only those reach libphonenumber.
+//!
+//! `rlibphonenumber` is built over `regex-lite`. With `regex` a number costs 3 us and not 30, but
+//! every region and every thread that meets it keeps caches: 147 MiB once all regions were met,
+//! 366 MiB with five threads, against 13 MiB whatever comes. Who posts numbers does not get to
+//! choose how much memory we use. The library names numbers in `log::trace!`; nothing here
+//! installs a `log` logger, and one that ever does must drop the target `rlibphonenumber`.
 
 mod error;
 mod kind;
