@@ -4,7 +4,7 @@
 //!
 //! | floor | rooms |
 //! |---|---|
-//! | 0 | [`phone`], [`audio`], [`dtmf`] |
+//! | 0 | [`document`], [`phone`], [`audio`], [`dtmf`] |
 //! | 1 | [`rtp`], [`sdp`], [`sip`] |
 //! | 2 | [`challenge`], [`dialplan`], [`guard`] |
 //! | 3 | [`store`], [`voice`] |
@@ -22,6 +22,7 @@ pub mod challenge;
 pub mod cli;
 pub mod config;
 pub mod dialplan;
+pub mod document;
 pub mod dtmf;
 pub mod engine;
 pub mod guard;
