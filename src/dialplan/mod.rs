@@ -1,1 +1,145 @@
 //! Dialplans: rules from files that lead a number to a route or a refusal.
+//!
+//! A rule names a prefix of E.164 and, if it likes, kinds of numbers. Of all rules that match a
+//! number the one with the longest prefix decides; of two with the same prefix, the one that
+//! names kinds. No two rules may name the same prefix and kind, so neither the order of rules nor
+//! that of files ever matters. A lookup walks the number's digits once and allocates nothing.
+
+mod explain;
+mod load;
+mod prefix;
+mod read;
+mod route;
+mod rule;
+mod table;
+
+use std::path::Path;
+
+pub use explain::{Cited, Decision, Explanation, Lost, Other};
+pub use prefix::Prefix;
+pub use route::{Refusal, RefusalCode, Route};
+pub use rule::{Kinds, RuleRef};
+
+use self::rule::{Rule, Verdict};
+use self::table::Table;
+use crate::document::{Faults, Place};
+use crate::phone::PhoneNumber;
+
+/// The dialplan that comes with the program.
+const BUILT_IN: &str = include_str!("../../dialplans/default.toml");
+/// What it is called where a file's name would stand.
+pub const BUILT_IN_NAME: &str = "built-in:dialplans/default.toml";
+
+/// All rules, ready to be asked. Shared by reference; it never changes.
+pub struct Dialplan {
+    rules: Vec<Rule>,
+    table: Table,
+    /// The answer where no rule matches.
+    no_rule: Refusal,
+}
+
+impl std::fmt::Debug for Dialplan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dialplan")
+            .field("rules", &self.rules.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Dialplan {
+    /// Reads files, each a name for messages and its text.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them, each with its place and fix.
+    pub fn parse<'t>(
+        files: impl IntoIterator<Item = (&'t str, &'t str)>,
+    ) -> Result<Dialplan, Faults> {
+        let mut faults = Faults::new();
+        let mut rules = Vec::new();
+        for (name, text) in files {
+            if let Err(more) = read::file(name, text, &mut rules) {
+                faults.append(more);
+            }
+        }
+        let table = Table::build(&rules, &mut faults);
+        faults.check()?;
+        Ok(Dialplan {
+            rules,
+            table,
+            no_rule: Refusal::no_rule(),
+        })
+    }
+
+    /// Reads every `*.toml` in a folder, not those of folders in it.
+    ///
+    /// # Errors
+    /// As [`Dialplan::parse`]; and a folder or file that cannot be read, or a folder with none.
+    pub fn load(folder: &Path) -> Result<Dialplan, Faults> {
+        let files = load::files(folder)?;
+        Dialplan::parse(files.iter().map(|(name, text)| (&**name, &**text)))
+    }
+
+    /// The rules that come with the program, as in `dialplans/default.toml` of its source.
+    ///
+    /// # Errors
+    /// None as long as the tests pass.
+    pub fn built_in() -> Result<Dialplan, Faults> {
+        Dialplan::parse([(BUILT_IN_NAME, BUILT_IN)])
+    }
+
+    /// Where a call to `number` goes. Allocates nothing: what is handed out is shared.
+    ///
+    /// # Errors
+    /// [`Refusal`] if the rule that decides refuses, or none matches.
+    pub fn route(&self, number: &PhoneNumber) -> Result<Route, Refusal> {
+        let Some(found) = self.table.find(number) else {
+            return Err(self.no_rule.clone());
+        };
+        let Some(rule) = self.rules.get(found.rule) else {
+            return Err(self.no_rule.clone());
+        };
+        let cited = RuleRef::new(rule, found.prefix);
+        match &rule.verdict {
+            Verdict::Route(way) => Ok(Route {
+                trunk: way.trunk.value.clone(),
+                caller_id: way.caller_id.clone(),
+                locale: way.locale.value.clone(),
+                rule: cited,
+            }),
+            Verdict::Refuse { code, text } => Err(Refusal {
+                code: *code,
+                text: text.clone(),
+                rule: Some(cited),
+            }),
+        }
+    }
+
+    /// Which rule decides on `number` and why, and which others matched and lost.
+    pub fn explain(&self, number: &PhoneNumber) -> Explanation {
+        explain::explain(self, number)
+    }
+
+    /// How many rules there are.
+    pub fn rules(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// Every trunk that a rule names, with the place where it does.
+    pub fn trunks(&self) -> impl Iterator<Item = (&str, &Place)> {
+        self.rules.iter().filter_map(|rule| match &rule.verdict {
+            Verdict::Route(way) => Some((&*way.trunk.value, &way.trunk.place)),
+            Verdict::Refuse { .. } => None,
+        })
+    }
+
+    /// Every locale that a rule names, with the place where it does.
+    pub fn locales(&self) -> impl Iterator<Item = (&str, &Place)> {
+        self.rules.iter().filter_map(|rule| match &rule.verdict {
+            Verdict::Route(way) => Some((&*way.locale.value, &way.locale.place)),
+            Verdict::Refuse { .. } => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

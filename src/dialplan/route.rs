@@ -1,0 +1,124 @@
+//! What a dialplan answers: a way to go, or a reason not to.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::RuleRef;
+
+/// Where a call goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The trunk, as named in the configuration.
+    pub trunk: Arc<str>,
+    /// The number or user part shown to the person; `None` leaves it to the trunk.
+    pub caller_id: Option<Arc<str>>,
+    /// The locale of what the person hears, `en-GB`.
+    pub locale: Arc<str>,
+    /// The rule that says so.
+    pub rule: RuleRef,
+}
+
+/// Why a number is not called.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct Refusal {
+    /// One of a closed list.
+    pub code: RefusalCode,
+    /// What the rule's author wrote for people.
+    pub text: Arc<str>,
+    /// The rule that refuses; `None` if none matched.
+    pub rule: Option<RuleRef>,
+}
+
+impl Refusal {
+    pub(super) fn no_rule() -> Refusal {
+        Refusal {
+            code: RefusalCode::NoRoute,
+            text: "no rule of the dialplan matches the number".into(),
+            rule: None,
+        }
+    }
+
+    /// Its stable code in the API, `premium_rate`.
+    pub fn code(&self) -> &'static str {
+        self.code.as_str()
+    }
+}
+
+/// Why a number is not called, as the API tells it: a closed list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalCode {
+    /// For a reason that the text gives.
+    Refused,
+    /// No rule matched.
+    NoRoute,
+    /// The called party would earn.
+    PremiumRate,
+    /// Caller and called party share the cost.
+    SharedCost,
+    /// A satellite phone or another network of no country.
+    Satellite,
+    /// A pager cannot hear a prompt.
+    Pager,
+    /// A company's or a service's number, which no person holds.
+    NotAPersonalPhone,
+    /// The operator serves no numbers of this country.
+    CountryNotServed,
+    /// The operator serves other kinds of numbers.
+    KindNotServed,
+}
+
+impl RefusalCode {
+    /// All of them.
+    pub const ALL: [RefusalCode; 9] = [
+        RefusalCode::Refused,
+        RefusalCode::NoRoute,
+        RefusalCode::PremiumRate,
+        RefusalCode::SharedCost,
+        RefusalCode::Satellite,
+        RefusalCode::Pager,
+        RefusalCode::NotAPersonalPhone,
+        RefusalCode::CountryNotServed,
+        RefusalCode::KindNotServed,
+    ];
+
+    /// Its name in files and answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            RefusalCode::Refused => "refused",
+            RefusalCode::NoRoute => "no_route",
+            RefusalCode::PremiumRate => "premium_rate",
+            RefusalCode::SharedCost => "shared_cost",
+            RefusalCode::Satellite => "satellite",
+            RefusalCode::Pager => "pager",
+            RefusalCode::NotAPersonalPhone => "not_a_personal_phone",
+            RefusalCode::CountryNotServed => "country_not_served",
+            RefusalCode::KindNotServed => "kind_not_served",
+        }
+    }
+
+    /// From its name.
+    pub fn from_name(name: &str) -> Option<RefusalCode> {
+        RefusalCode::ALL.into_iter().find(|c| c.as_str() == name)
+    }
+}
+
+impl fmt::Display for RefusalCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_one_name_and_serde_agrees() {
+        for code in RefusalCode::ALL {
+            assert_eq!(RefusalCode::from_name(code.as_str()), Some(code));
+            assert_eq!(serde_json::json!(code), serde_json::json!(code.as_str()));
+        }
+    }
+}
