@@ -12,6 +12,7 @@ mod read;
 mod route;
 mod rule;
 mod table;
+pub mod words;
 
 use std::path::Path;
 
@@ -25,8 +26,8 @@ use self::table::Table;
 use crate::document::{Faults, Place};
 use crate::phone::PhoneNumber;
 
-/// The dialplan that comes with the program.
-const BUILT_IN: &str = include_str!("../../dialplans/default.toml");
+/// The text of the dialplan that comes with the program, to begin one's own from.
+pub const BUILT_IN: &str = include_str!("../../dialplans/default.toml");
 /// What it is called where a file's name would stand.
 pub const BUILT_IN_NAME: &str = "built-in:dialplans/default.toml";
 

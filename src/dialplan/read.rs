@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::rule::{Kinds, Rule, Verdict, Way};
+use super::words::{is_caller_id, is_locale, is_trunk_name};
 use super::{Prefix, RefusalCode};
 use crate::document::{At, Document, Fault, Faults, Section, resembling};
 use crate::phone::NumberKind;
@@ -192,41 +193,15 @@ fn shared(
 
 fn trunk(section: &Section<'_>) -> Option<At<Arc<str>>> {
     let wanted = "the name of a [trunk.NAME] of the configuration";
-    shared(section, "trunk", wanted, is_name)
+    shared(section, "trunk", wanted, is_trunk_name)
 }
 
 fn caller_id(section: &Section<'_>) -> Option<Arc<str>> {
     let wanted = "the number that the person sees, as in \"+442079460000\"";
-    shared(section, "caller_id", wanted, is_user).map(|at| at.value)
+    shared(section, "caller_id", wanted, is_caller_id).map(|at| at.value)
 }
 
 fn locale(section: &Section<'_>) -> Option<At<Arc<str>>> {
     let wanted = "language and country, as in \"en-GB\"";
     shared(section, "locale", wanted, is_locale)
-}
-
-/// A name that needs no quotes in TOML.
-fn is_name(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-}
-
-/// A user part that needs no escapes in a SIP URI (RFC 3261 25.1).
-fn is_user(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"+-_.!~*".contains(&b))
-}
-
-/// The shape of a language tag (RFC 5646 2.1); whether there are prompts is checked elsewhere.
-fn is_locale(text: &str) -> bool {
-    let mut parts = text.split('-');
-    let language = parts.next().unwrap_or("");
-    text.len() <= 35
-        && (2..=3).contains(&language.len())
-        && language.bytes().all(|b| b.is_ascii_alphabetic())
-        && parts.all(|p| (1..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphanumeric()))
 }

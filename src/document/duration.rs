@@ -108,6 +108,8 @@ mod tests {
     }
 
     proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn what_is_written_is_read(milliseconds in 0u64..=u64::MAX / 2) {
             let duration = Duration::from_millis(milliseconds);

@@ -421,7 +421,8 @@ impl<'d> Section<'d> {
             .filter_map(|(name, value)| {
                 let start = name.span().start;
                 let name = name.get_ref().to_string();
-                self.inner(key, Arc::clone(&kind), name, start, value)
+                let shown = format!("{key}.{}", shown(&name));
+                self.inner(&shown, Arc::clone(&kind), name, start, value)
             })
             .collect()
     }

@@ -7,8 +7,8 @@ use zeroize::Zeroizing;
 
 use crate::audio::Codec;
 
-/// A SIP carrier, as configured under `[trunk.NAME]`.
-#[derive(Clone)]
+/// A SIP carrier, as configured under `[trunk.NAME]`. `Debug` shows no password.
+#[derive(Debug, Clone)]
 pub struct Trunk {
     /// Its name in the configuration and in dialplans.
     pub name: Arc<str>,

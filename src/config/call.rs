@@ -1,0 +1,84 @@
+//! `[call]`: how a verification call goes.
+
+use std::time::Duration;
+
+use super::show::{self, Shown};
+use crate::document::{Fault, Section};
+use crate::dtmf::Digit;
+use crate::voice::CallPolicy;
+
+pub(super) fn read(section: &Section<'_>) -> CallPolicy {
+    let default = CallPolicy::default();
+    let seconds = |from, to| Duration::from_secs(from)..=Duration::from_secs(to);
+    let time = |key, range, default| {
+        let at = section.duration(key, range);
+        at.map_or(default, |at| at.value)
+    };
+    let count = |key, default| {
+        let at = section.integer(key, 1..=20);
+        at.map_or(default, |at| at.value as u32)
+    };
+    let confirm = section.read("confirm", "one key in quotes: \"#\", \"*\" or a digit", key);
+    let refuse = if section.is_off("refuse") {
+        None
+    } else {
+        let wanted = "one key in quotes, as in \"0\", or false for none";
+        let at = section.read("refuse", wanted, key);
+        at.map_or(default.refuse, |at| Some(at.value))
+    };
+    let policy = CallPolicy {
+        ring_time: time("ring_time", seconds(5, 180), default.ring_time),
+        longest_call: time("longest_call", seconds(10, 600), default.longest_call),
+        prompt_plays: count("prompt_plays", default.prompt_plays),
+        pause_between_plays: time(
+            "pause_between_plays",
+            seconds(0, 30),
+            default.pause_between_plays,
+        ),
+        listen_first: time("listen_first", seconds(0, 30), default.listen_first),
+        wrong_keys: count("wrong_keys", default.wrong_keys),
+        confirm: confirm.map_or(default.confirm, |at| at.value),
+        refuse,
+        refuse_forwarded: section
+            .flag("refuse_forwarded")
+            .map_or(default.refuse_forwarded, |at| at.value),
+        media_timeout: time("media_timeout", seconds(1, 120), default.media_timeout),
+    };
+    if policy.refuse == Some(policy.confirm) {
+        let text = format!(
+            "`refuse` and `confirm` are the same key, {}",
+            policy.confirm
+        );
+        let fault = Fault::new(section.place_of("refuse"), text);
+        section.fault(fault.help("choose another key for one of them"));
+    }
+    policy
+}
+
+/// A key that every phone has.
+fn key(text: &str) -> Option<Digit> {
+    let mut characters = text.chars();
+    let first = characters.next().filter(|c| !c.is_alphabetic())?;
+    Digit::from_char(first).filter(|_| characters.next().is_none())
+}
+
+pub(super) fn show(policy: &CallPolicy) -> Shown {
+    let refuse = policy.refuse.map(|digit| digit.to_string());
+    Shown::new("call")
+        .with("ring_time", show::duration(policy.ring_time))
+        .with("longest_call", show::duration(policy.longest_call))
+        .with("prompt_plays", policy.prompt_plays)
+        .with(
+            "pause_between_plays",
+            show::duration(policy.pause_between_plays),
+        )
+        .with("listen_first", show::duration(policy.listen_first))
+        .with("wrong_keys", policy.wrong_keys)
+        .with("confirm", policy.confirm.to_string())
+        .with(
+            "refuse",
+            refuse.map_or(false.into(), serde_json::Value::from),
+        )
+        .with("refuse_forwarded", policy.refuse_forwarded)
+        .with("media_timeout", show::duration(policy.media_timeout))
+}

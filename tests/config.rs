@@ -1,0 +1,645 @@
+//! The configuration as an operator meets it: the annotated file, mistakes, checks, the command.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Parser;
+use proptest::prelude::*;
+use ringtrue::audio::Codec;
+use ringtrue::cli;
+use ringtrue::config::{self, Config};
+use ringtrue::dtmf::Digit;
+
+const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
+
+fn parse(text: &str) -> Config {
+    Config::parse("r.toml", text, Path::new("")).unwrap_or_else(|faults| panic!("{faults}"))
+}
+
+fn faults(text: &str) -> String {
+    match Config::parse("r.toml", text, Path::new("")) {
+        Ok(_) => String::new(),
+        Err(faults) => faults.to_string(),
+    }
+}
+
+#[test]
+fn the_annotated_file_says_the_defaults() {
+    let annotated = parse(config::ANNOTATED);
+    let shown =
+        |config: &Config| -> String { config.shown().iter().map(|s| s.to_string()).collect() };
+    assert_eq!(shown(&annotated), shown(&Config::default()));
+    assert_eq!(shown(&parse("")), shown(&Config::default()));
+    // And the file of the repository holds together with the dialplan and prompts it names.
+    let loaded = Config::load(&Path::new(REPOSITORY).join("ringtrue.toml")).unwrap();
+    assert_eq!(
+        loaded.store.path,
+        Path::new(REPOSITORY).join("data/ringtrue.db")
+    );
+    let checked = loaded.check().unwrap();
+    assert_eq!(checked.warnings, []);
+    assert!(checked.dialplan.rules() > 5);
+}
+
+#[test]
+fn the_annotated_file_tells_every_key() {
+    let mut section = String::new();
+    let mut written = Vec::new();
+    for line in config::ANNOTATED.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']').to_owned();
+        }
+        let line = line.strip_prefix("# ").unwrap_or(line);
+        if let Some((key, _)) = line.split_once(" = ")
+            && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+        {
+            written.push(format!("{section}.{key}"));
+        }
+    }
+    for shown in Config::default().shown() {
+        for (key, _) in shown.entries() {
+            let key = format!("{}.{key}", shown.name());
+            assert!(written.contains(&key), "{key} is not in ringtrue.toml");
+        }
+    }
+    assert!(written.contains(&"trunk.sandbox.password_file".to_owned()));
+}
+
+#[test]
+fn what_is_printed_is_itself_a_configuration() {
+    let text = "[trunk.a]\nproxy = 'sip.example.net:5080'\ncodecs = ['pcmu']\n[call]\nrefuse = false\nconfirm = '*'\n\
+                [sip]\nbind = '0.0.0.0:5060'\nadvertise = '203.0.113.7:5070'\n[media]\nshards = 3\n[guard]\nper_range = []\n";
+    let config = parse(text);
+    let printed: String = config.shown().iter().map(|s| s.to_string()).collect();
+    let again = parse(&printed);
+    assert_eq!(again.shown(), config.shown());
+}
+
+#[test]
+fn every_key_is_read() {
+    let text = r##"
+        [server]
+        listen = "[::1]:9090"
+        max_connections = 7
+        stop_time = "1s"
+        [store]
+        path = "/var/lib/ringtrue/db"
+        key_file = "key"
+        keep_numbers = "0s"
+        keep_challenges = "1d"
+        [sip]
+        bind = "192.0.2.1:5062"
+        advertise = "203.0.113.7"
+        [media]
+        bind = "192.0.2.1"
+        advertise = "203.0.113.8"
+        ports = "40000-40099"
+        shards = 4
+        [trunk.carrier]
+        proxy = "sip.example.net:5080"
+        domain = "example.net"
+        username = "me"
+        password = "secret"
+        caller_id = "+442079460000"
+        codecs = ["PCMU", "PCMA"]
+        latch = true
+        max_calls = 9
+        plus = false
+        [trunk.other]
+        proxy = "[2001:db8::1]:5061"
+        [call]
+        ring_time = "25s"
+        longest_call = "1m"
+        prompt_plays = 2
+        pause_between_plays = "4s"
+        listen_first = "0s"
+        wrong_keys = 5
+        confirm = "1"
+        refuse = "*"
+        refuse_forwarded = false
+        media_timeout = "7s"
+        [challenge]
+        time_to_live = "3m"
+        max_open = 11
+        max_waiting = 12
+        [guard]
+        open_per_number = 2
+        per_number = "1 per 1m"
+        unconfirmed_per_number = []
+        hold_after_report = "1h"
+        per_range = ["2 per 1m"]
+        per_tenant = ["3 per 1m", "4 per 2m"]
+        overall = ["5 per 1m"]
+        blocked_kinds = []
+        blocked_prefixes = ["+7"]
+        most_numbers = 1000
+        [prompts]
+        dir = "/srv/prompts"
+        default_locale = "fr-FR"
+        [dialplan]
+        dir = "rules"
+        [log]
+        format = "json"
+        filter = "warn,ringtrue::sip=debug"
+    "##;
+    let config = Config::parse("r.toml", text, Path::new("/etc/ringtrue")).unwrap();
+    assert_eq!(config.server.listen.to_string(), "[::1]:9090");
+    assert_eq!(config.server.max_connections, 7);
+    assert_eq!(config.server.stop_time, Duration::from_secs(1));
+    assert_eq!(config.store.path, Path::new("/var/lib/ringtrue/db"));
+    assert_eq!(config.store.key_file, Path::new("/etc/ringtrue/key"));
+    assert_eq!(config.store.keep_numbers, Duration::ZERO);
+    assert_eq!(config.store.keep_challenges, Duration::from_secs(86_400));
+    assert_eq!(config.sip.bind.to_string(), "192.0.2.1:5062");
+    assert_eq!(config.sip.advertised().to_string(), "203.0.113.7:5062");
+    assert_eq!(config.media.bind.to_string(), "192.0.2.1");
+    assert_eq!(config.media.advertised().to_string(), "203.0.113.8");
+    assert_eq!(
+        (config.media.ports.calls(), config.media.shards),
+        (50, Some(4))
+    );
+    let trunk = &config.trunks["carrier"];
+    assert_eq!(
+        (&*trunk.proxy, &*trunk.domain),
+        ("sip.example.net:5080", "example.net")
+    );
+    let credentials = trunk.credentials.as_ref().unwrap();
+    assert_eq!(
+        (&*credentials.username, credentials.password.as_str()),
+        ("me", "secret")
+    );
+    assert_eq!(trunk.caller_id.as_deref(), Some("+442079460000"));
+    assert_eq!(trunk.codecs, [Codec::Pcmu, Codec::Pcma]);
+    assert_eq!((trunk.latch, trunk.max_calls, trunk.plus), (true, 9, false));
+    assert_eq!(&*config.trunks["other"].domain, "[2001:db8::1]");
+    assert_eq!(config.trunks.len(), 2);
+    let call = &config.call;
+    assert_eq!(
+        (call.prompt_plays, call.wrong_keys, call.refuse_forwarded),
+        (2, 5, false)
+    );
+    assert_eq!(
+        (call.confirm, call.refuse),
+        (Digit::from_event(1).unwrap(), Some(Digit::STAR))
+    );
+    assert_eq!(
+        [
+            call.ring_time,
+            call.longest_call,
+            call.pause_between_plays,
+            call.listen_first,
+            call.media_timeout
+        ],
+        [25, 60, 4, 0, 7].map(Duration::from_secs)
+    );
+    let challenge = &config.challenge;
+    assert_eq!(challenge.time_to_live, Duration::from_secs(180));
+    assert_eq!((challenge.max_open, challenge.max_waiting), (11, 12));
+    let guard = &config.guard;
+    assert_eq!((guard.open_per_number, guard.most_numbers), (2, 1000));
+    assert_eq!(guard.hold_after_report, Duration::from_secs(3600));
+    assert_eq!(
+        guard.per_number.len() + guard.per_range.len() + guard.overall.len(),
+        3
+    );
+    assert_eq!(
+        (guard.unconfirmed_per_number.len(), guard.per_tenant.len()),
+        (0, 2)
+    );
+    assert_eq!(guard.blocked_prefixes, ["+7".into()]);
+    assert!(guard.blocked_kinds.is_empty());
+    assert_eq!(
+        config.prompts.dir.as_deref(),
+        Some(Path::new("/srv/prompts"))
+    );
+    assert_eq!(&*config.prompts.default_locale, "fr-FR");
+    assert_eq!(
+        config.dialplan.dir.as_deref(),
+        Some(Path::new("/etc/ringtrue/rules"))
+    );
+    assert_eq!(config.log.format, config::LogFormat::Json);
+    assert_eq!(config.log.filter, "warn,ringtrue::sip=debug");
+}
+
+#[test]
+fn a_mistake_names_its_place_and_fix() {
+    for (text, expected) in [
+        (
+            "[sever]",
+            "r.toml:1:2: unknown key `sever`\n  fix: did you mean `server`?",
+        ),
+        (
+            "listen = 'x'",
+            "r.toml:1:1: unknown key `listen`\n  fix: `listen` belongs in [server]",
+        ),
+        (
+            "[server]\nlisten = '8080'",
+            "r.toml:2:10: `listen` cannot be this text\n  fix: write address and port",
+        ),
+        ("[server]\nbind = 'x'", "unknown key `bind` in [server]"),
+        (
+            "[server]\nstop_time = 10",
+            "r.toml:2:13: `stop_time` cannot be a number\n  fix: write a duration from \"0s\" to \"10m\"",
+        ),
+        ("[server]\nstop_time = '1h'", "`stop_time` is out of range"),
+        (
+            "[store]\npath = 'a'\nkey_file = 'a'",
+            "r.toml:3:1: `key_file` is the database itself",
+        ),
+        (
+            "[sip]\nbind = '0.0.0.0:5060'",
+            "r.toml:2:1: `bind` is every address of this machine",
+        ),
+        (
+            "[media]\nbind = '::'",
+            "fix: add `advertise` with the address that carriers reach",
+        ),
+        (
+            "[media]\nports = '20001-20010'",
+            "fix: write an even port of at least 1024",
+        ),
+        (
+            "[trunk.a]\nproxi = 'x'",
+            "r.toml:1:8: this trunk has no `proxy`",
+        ),
+        (
+            "[trunk.a]\nproxi = 'x'",
+            "r.toml:2:1: unknown key `proxi` in [trunk.NAME]\n  fix: did you mean `proxy`?",
+        ),
+        (
+            "[trunk.a]\nproxy = 'sip:x'",
+            "r.toml:2:9: `proxy` cannot be this text",
+        ),
+        (
+            "[trunk.'a b']\nproxy = 'x'",
+            "r.toml:1:8: this is not a trunk's name",
+        ),
+        (
+            "[trunk]\nproxy = 'x'",
+            "r.toml:2:9: `trunk.proxy` cannot be this text\n  fix: write [trunk.NAME]",
+        ),
+        (
+            "[trunk.a]\nproxy = 'x'\nusername = 'u'",
+            "r.toml:3:1: `username` is given without `password`",
+        ),
+        (
+            "[trunk.a]\nproxy = 'x'\npassword = 'hunter2'",
+            "r.toml:3:1: `password` is given without `username`",
+        ),
+        (
+            "[trunk.a]\nproxy = 'x'\nusername = 'u'\npassword = 'hunter2'\npassword_file = 'f'",
+            "r.toml:5:17: `password_file` and `password` are both given",
+        ),
+        (
+            "[trunk.a]\nproxy = 'x'\nusername = 'u'\npassword_file = '/nowhere/f'",
+            "r.toml:4:17: /nowhere/f cannot be used: ",
+        ),
+        (
+            "[trunk.a]\nproxy = 'x'\nusername = 'u'\npasword = 'hunter2'",
+            "fix: did you mean `password`?",
+        ),
+        (
+            "[trunk.a]\nproxy = 'x'\nusername = 'u'\npassword = 7331",
+            "`password` cannot be a number",
+        ),
+        (
+            "[trunk.a]\nproxy = 'x'\ncodecs = ['G729']",
+            "r.toml:3:11: there is no such codec",
+        ),
+        (
+            "[trunk.a]\nproxy = 'x'\ncodecs = ['PCMU', 'pcmu']",
+            "r.toml:3:19: PCMU is listed twice",
+        ),
+        (
+            "[trunk.a]\nproxy = 'x'\nlatch = 'yes'",
+            "`latch` cannot be this text\n  fix: write true or false",
+        ),
+        (
+            "[trunk.a]\nproxy = 'x'\ncaller_id = '+44 20'",
+            "`caller_id` cannot be this text",
+        ),
+        (
+            "[call]\nconfirm = '0'",
+            "r.toml:1:2: `refuse` and `confirm` are the same key, 0",
+        ),
+        ("[call]\nconfirm = 'A'", "`confirm` cannot be this text"),
+        ("[call]\nrefuse = true", "`refuse` cannot be true or false"),
+        (
+            "[call]\nprompt_plays = 0",
+            "`prompt_plays` is out of range\n  fix: write a whole number from 1 to 20",
+        ),
+        (
+            "[challenge]\ntime_to_live = '5s'",
+            "fix: write a duration from \"30s\" to \"10m\"",
+        ),
+        (
+            "[guard]\nper_number = '5/m'",
+            "r.toml:2:14: this is not a rate\n  fix: write a number and a duration, as in \"5 per 10m\"",
+        ),
+        (
+            "[guard]\nper_number = ['5 per 10m', '2000 per 1d']",
+            "r.toml:2:28: this rate is out of range",
+        ),
+        (
+            "[guard]\nblocked_kinds = ['premum']",
+            "fix: did you mean \"premium\"?",
+        ),
+        (
+            "[guard]\nblocked_prefixes = ['870']",
+            "this is not a prefix",
+        ),
+        ("[guard]\nblocked_prefixes = ['+']", "this is not a prefix"),
+        (
+            "[prompts]\ndefault_locale = 'english'",
+            "`default_locale` cannot be this text",
+        ),
+        ("[log]\nformat = 'xml'", "fix: write \"text\" or \"json\""),
+        (
+            "[log]\nfilter = 'ringtrue=loud'",
+            "r.toml:2:10: `filter` cannot be this text",
+        ),
+        (
+            "[trunk.a]\nproxy = 'x'\n[trunk.a]\nproxy = 'y'",
+            "r.toml:3:8: this is not TOML: duplicate key",
+        ),
+    ] {
+        let got = faults(text);
+        assert!(got.contains(expected), "{text}\n{got}");
+        assert!(!got.contains("hunter2") && !got.contains("7331"), "{got}");
+    }
+    // One mistake, one complaint.
+    for text in [
+        "[trunk.a]\nproxy = 'x'\nusername = 'u'\npassword = 7331",
+        "[trunk.a]\nproxy = 'x'\nusername = 'u'\npassword_file = '/nowhere/f'",
+        "[trunk.a]\nproxy = 7",
+        "[sip]\nbind = '0.0.0.0:5060'\nadvertise = 'x y'",
+    ] {
+        let got = faults(text);
+        assert_eq!(got.matches("r.toml:").count(), 1, "{text}\n{got}");
+    }
+}
+
+#[test]
+fn no_secret_is_shown() {
+    let config = parse("[trunk.a]\nproxy = 'x'\nusername = 'u'\npassword = 'hunter2'\n");
+    assert_eq!(
+        config.trunks["a"]
+            .credentials
+            .as_ref()
+            .unwrap()
+            .password
+            .as_str(),
+        "hunter2"
+    );
+    let printed: String = config.shown().iter().map(|s| s.to_string()).collect();
+    for shown in [
+        format!("{config:?}"),
+        format!("{config:#?}"),
+        printed,
+        config.shown_json().to_string(),
+    ] {
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+    assert!(config.shown_json()["trunk"]["a"]["password"] == "********");
+}
+
+#[test]
+fn a_password_may_have_a_file_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[trunk.a]\nproxy = 'x'\nusername = 'u'\npassword_file = 'secret'\n";
+    let read = |secret: &[u8]| {
+        fs::write(folder.path().join("secret"), secret).unwrap();
+        Config::parse("r.toml", text, folder.path())
+    };
+    for secret in ["hunter2", "hunter2\n", "hunter2\r\n"] {
+        let config = read(secret.as_bytes()).unwrap();
+        let credentials = config.trunks["a"].credentials.as_ref().unwrap();
+        assert_eq!(credentials.password.as_str(), "hunter2");
+    }
+    for secret in [
+        "".as_bytes(),
+        b"\n",
+        b"hunter2\nhunter3",
+        b"hunter\xff",
+        &[b'x'; 5000],
+    ] {
+        let faults = read(secret).unwrap_err().to_string();
+        assert!(
+            faults.starts_with("r.toml:4:17: ") && faults.contains("cannot be used"),
+            "{faults}"
+        );
+        assert!(!faults.contains("hunter"), "{faults}");
+    }
+}
+
+/// A folder with a configuration, rules and prompts.
+fn folder(config: &str, rules: &str, locales: &[&str]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("ringtrue.toml"), config).unwrap();
+    fs::create_dir(at("rules")).unwrap();
+    fs::write(at("rules/a.toml"), rules).unwrap();
+    fs::create_dir(at("prompts")).unwrap();
+    for locale in locales {
+        fs::create_dir(at("prompts").join(locale)).unwrap();
+    }
+    folder
+}
+
+const PARTS: &str = "[dialplan]\ndir = 'rules'\n[prompts]\ndir = 'prompts'\n";
+const RULES: &str = "[[rule]]\nprefix = '+'\ntrunk = 'carrier'\nlocale = 'en-GB'\n";
+
+#[test]
+fn parts_that_do_not_fit_each_other_are_told() {
+    let check = |config: &str, rules: &str, locales: &[&str]| -> String {
+        let folder = folder(&format!("{PARTS}{config}"), rules, locales);
+        let config = Config::load(&folder.path().join("ringtrue.toml")).unwrap();
+        let text = match config.check() {
+            Ok(checked) => {
+                let warnings = checked.warnings.iter().map(|w| format!("warning: {w}\n"));
+                warnings.collect()
+            }
+            Err(faults) => faults.to_string(),
+        };
+        text.replace(&format!("{}/", folder.path().display()), "")
+    };
+    let carrier = "[trunk.carrier]\nproxy = '127.0.0.1:5080'\n";
+    assert_eq!(check(carrier, RULES, &["en-GB", "make"]), "");
+    assert_eq!(
+        check("[trunk.carier]\nproxy = 'x'\n", RULES, &["en-GB"]),
+        "rules/a.toml:3:9: there is no trunk carrier in ringtrue.toml\n  fix: did you mean \"carier\"?"
+    );
+    assert_eq!(
+        check("", RULES, &["en-GB"]),
+        "rules/a.toml:3:9: there is no trunk carrier in ringtrue.toml\n  \
+         fix: add [trunk.carrier] to the configuration, or name another trunk"
+    );
+    assert_eq!(
+        check(
+            carrier,
+            &RULES.replace("en-GB", "cy-GB"),
+            &["en-GB", "fr-FR"]
+        ),
+        "rules/a.toml:4:10: there are no prompts for cy-GB\n  \
+         fix: record them in prompts/cy-GB, or use one of en-GB, fr-FR"
+    );
+    let got = check(carrier, &RULES.replace("en-GB", "fr-FR"), &["fr-FR"]);
+    assert!(
+        got.starts_with("ringtrue.toml: there are no prompts for en-GB"),
+        "{got}"
+    );
+    let got = check(carrier, "[[rule]]\nprefix = 44\n", &["en-GB"]);
+    assert!(
+        got.contains("rules/a.toml:2:10: `prefix` cannot be a number"),
+        "{got}"
+    );
+
+    let got = check(
+        "[trunk.carrier]\nproxy = 'sip.example.net'\nmax_calls = 100\n[trunk.spare]\nproxy = 'localhost'\nmax_calls = 1\n\
+         [media]\nports = '20000-20009'\n[server]\nlisten = '0.0.0.0:8080'\n[challenge]\ntime_to_live = '40s'\n[call]\nring_time = '50s'\n",
+        RULES,
+        &["en-GB"],
+    );
+    let warnings = [
+        "trunk spare is not used",
+        "trunk carrier is elsewhere, and [sip] bind 127.0.0.1:5060 reaches this machine alone",
+        "[media] ports 20000-20009 are enough for 5 calls at once, and the trunks may have 101",
+        "[server] listen 0.0.0.0:8080 is reached from elsewhere",
+        "[challenge] time_to_live 40s is shorter than [call] ring_time 50s",
+    ];
+    for warning in warnings {
+        assert!(
+            got.contains(&format!("warning: ringtrue.toml: {warning}")),
+            "{warning}\n{got}"
+        );
+    }
+    assert_eq!(got.matches("warning: ").count(), warnings.len(), "{got}");
+}
+
+#[test]
+fn own_trunks_need_own_rules() {
+    let config = parse("[trunk.carrier]\nproxy = '127.0.0.1'\n");
+    let faults = config.check().unwrap_err().to_string();
+    assert!(faults.contains("there is no trunk sandbox"), "{faults}");
+    assert!(faults.contains("`ringtrue dialplan default`"), "{faults}");
+}
+
+#[test]
+fn folders_that_are_not_there_are_told() {
+    let mut config = Config::default();
+    config.prompts.dir = Some("/nowhere/prompts".into());
+    let faults = config.check().unwrap_err().to_string();
+    assert!(faults.starts_with("/nowhere/prompts: "), "{faults}");
+    let mut config = Config::default();
+    config.dialplan.dir = Some("/nowhere/rules".into());
+    let faults = config.check().unwrap_err().to_string();
+    assert!(faults.starts_with("/nowhere/rules: "), "{faults}");
+    let faults = Config::load(Path::new("/nowhere/r.toml"))
+        .unwrap_err()
+        .to_string();
+    assert!(faults.starts_with("/nowhere/r.toml: "), "{faults}");
+}
+
+#[test]
+fn a_file_of_another_size_or_kind_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r.toml");
+    fs::write(&path, vec![b'#'; 2 << 20]).unwrap();
+    let faults = Config::load(&path).unwrap_err().to_string();
+    assert!(faults.contains("larger than 1 MiB"), "{faults}");
+    fs::write(&path, [0xff, 0xfe, b'x']).unwrap();
+    assert!(Config::load(&path).is_err());
+    assert!(Config::load(folder.path()).is_err());
+}
+
+#[derive(Parser)]
+struct Line {
+    #[command(flatten)]
+    config: cli::config::Config,
+}
+
+/// Runs `ringtrue config ...`: what it prints, and how it ends.
+fn run(arguments: &[&str]) -> (String, String) {
+    let line = Line::try_parse_from(["config"].iter().chain(arguments)).unwrap();
+    let mut out = Vec::new();
+    let code = cli::config::run(&line.config, &mut out).unwrap();
+    (String::from_utf8(out).unwrap(), format!("{code:?}"))
+}
+
+fn code(code: u8) -> String {
+    format!("{:?}", std::process::ExitCode::from(code))
+}
+
+#[test]
+fn the_command_prints_what_would_be_run_with() {
+    let account = "username = 'u'\npassword = 'hunter2'\n";
+    let text = format!("{PARTS}[trunk.carrier]\nproxy = 'sip.example.net'\n{account}");
+    let folder = folder(&text, RULES, &["en-GB"]);
+    let file = folder.path().join("ringtrue.toml");
+    let file = file.to_str().unwrap();
+
+    let (out, ended) = run(&["check", file]);
+    assert_eq!(ended, code(0));
+    assert!(
+        out.starts_with(&format!("# {file}: no mistake\n# warning: ")),
+        "{out}"
+    );
+    assert!(
+        out.contains("[trunk.carrier]\nproxy = \"sip.example.net\"\n"),
+        "{out}"
+    );
+    assert!(
+        out.contains("password = \"********\"\n") && !out.contains("hunter2"),
+        "{out}"
+    );
+    assert_eq!(run(&["check", "--strict", file]).1, code(1));
+
+    let (out, ended) = run(&["check", "--format", "json", file]);
+    assert_eq!(ended, code(0));
+    let answer: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        answer["config"]["trunk"]["carrier"]["proxy"],
+        "sip.example.net"
+    );
+    assert_eq!(answer["config"]["call"]["ring_time"], "30s");
+    assert!(!out.contains("hunter2"));
+
+    fs::write(
+        folder.path().join("ringtrue.toml"),
+        "[server]\nlissen = 'x'\n",
+    )
+    .unwrap();
+    let (out, ended) = run(&["check", file]);
+    assert_eq!(ended, code(2));
+    assert_eq!(
+        out,
+        format!("{file}:2:1: unknown key `lissen` in [server]\n  fix: did you mean `listen`?\n")
+    );
+    let (out, ended) = run(&["check", "--format", "json", file]);
+    assert_eq!(ended, code(2));
+    let answer: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(answer["faults"][0]["place"]["line"], 2);
+
+    assert_eq!(run(&["default"]), (config::ANNOTATED.to_owned(), code(0)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_file_is_read_without_panic_and_tells_no_secret(
+        parts in prop::collection::vec(prop::sample::select(vec![
+            "[server]\n", "[trunk.a]\n", "[trunk]\n", "[call]\n", "[guard]\n", "[log]\n", "[sip]\n", "[[sip]]\n",
+            "listen", "proxy", "password", "username", "confirm", "per_number", "filter", "bind", " = ", "'hunter2'",
+            "'127.0.0.1:1'", "'#'", "['5 per 10m']", "[]", "{}", "7", "true", "\n", "\n", "\n", "'", "\"", "\u{0}", "é",
+        ]), 0..40)
+    ) {
+        let text = parts.concat();
+        if let Err(faults) = Config::parse("r.toml", &text, Path::new("")) {
+            let faults = faults.to_string();
+            prop_assert!(!faults.is_empty());
+            prop_assert!(!faults.contains("hunter2") || text.contains("'hunter2' ="), "{}", faults);
+        }
+    }
+}
