@@ -2,6 +2,7 @@
 
 pub mod order;
 mod policy;
+pub mod script;
 mod trunk;
 
 pub use policy::CallPolicy;
