@@ -4,6 +4,8 @@ pub mod order;
 mod policy;
 pub mod script;
 mod trunk;
+pub mod verdict;
+pub mod wire;
 
 pub use policy::CallPolicy;
 pub use trunk::{Credentials, Trunk};
