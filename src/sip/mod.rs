@@ -1,1 +1,4 @@
 //! SIP: message, transaction, dialog, digest, call and endpoint (RFC 3261), sans-IO.
+
+pub mod digest;
+pub mod message;
