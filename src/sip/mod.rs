@@ -1,6 +1,6 @@
 //! SIP: message, transaction, dialog, digest, call and endpoint (RFC 3261), sans-IO.
 
+pub mod dialog;
 pub mod digest;
 pub mod message;
 pub mod transaction;
-pub mod dialog;
