@@ -1,0 +1,92 @@
+//! Requests that are made from an INVITE already sent, and share its branch: the ACK of a refusal
+//! and the CANCEL.
+
+use crate::sip::message::{Message, Method, Name, StartLine, Writer};
+
+/// The ACK of a 300-699: the INVITE's path and identity, the To of the response
+/// (RFC 3261 17.1.1.3).
+pub(super) fn refusal_ack(
+    invite: &[u8],
+    response: &Message<'_>,
+    out: &mut Vec<u8>,
+) -> Option<()> {
+    let invite = Message::parse(invite).ok()?;
+    write(&invite, Method::Ack, response, None, out)
+}
+
+/// The CANCEL: all of the INVITE's identity (RFC 3261 9.1), and why (RFC 3326).
+pub(super) fn cancel(invite: &[u8], reason: Option<&str>, out: &mut Vec<u8>) -> Option<()> {
+    let invite = Message::parse(invite).ok()?;
+    write(&invite, Method::Cancel, &invite, reason, out)
+}
+
+fn write(
+    invite: &Message<'_>,
+    method: Method<'_>,
+    to: &Message<'_>,
+    reason: Option<&str>,
+    out: &mut Vec<u8>,
+) -> Option<()> {
+    let StartLine::Request { uri, .. } = invite.start() else {
+        return None;
+    };
+    let mut writer = Writer::request(out, method, uri);
+    writer
+        .copy(invite, Name::Via)
+        .header(Name::MaxForwards, "70")
+        .copy(invite, Name::Route)
+        .copy(invite, Name::From)
+        .copy(to, Name::To)
+        .copy(invite, Name::CallId)
+        .header_fmt(
+            Name::CSeq,
+            format_args!("{} {method}", invite.cseq().ok()?.number),
+        );
+    if let Some(reason) = reason {
+        writer.header(Name::Reason, reason);
+    }
+    writer.finish().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INVITE: &[u8] = b"INVITE sip:b@example.com SIP/2.0\r\n\
+        Via: SIP/2.0/UDP 192.0.2.1:5060;rport;branch=z9hG4bKq\r\nRoute: <sip:p;lr>\r\n\
+        Max-Forwards: 70\r\nFrom: <sip:a@example.com>;tag=1\r\nTo: <sip:b@example.com>\r\n\
+        Call-ID: c\r\nCSeq: 7 INVITE\r\nContact: <sip:a@192.0.2.1>\r\nContent-Length: 0\r\n\r\n";
+
+    #[test]
+    fn the_ack_takes_the_to_of_the_response() {
+        let response = Message::parse(
+            b"SIP/2.0 486 Busy\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKq\r\n\
+              From: <sip:a@example.com>;tag=1\r\nTo: <sip:b@example.com>;tag=2\r\n\
+              Call-ID: c\r\nCSeq: 7 INVITE\r\n\r\n",
+        )
+        .expect("sound");
+        let mut out = Vec::new();
+        refusal_ack(INVITE, &response, &mut out).expect("written");
+        let ack = Message::parse(&out).expect("sound");
+        assert_eq!(ack.validate(), Ok(()));
+        assert_eq!(ack.method(), Some(Method::Ack));
+        assert_eq!(ack.to().expect("a To").tag(), Some("2"));
+        assert_eq!(ack.header(Name::CSeq).as_deref(), Some("7 ACK"));
+        assert_eq!(ack.header(Name::Route).as_deref(), Some("<sip:p;lr>"));
+        assert_eq!(ack.via().expect("a Via").branch(), Some("z9hG4bKq"));
+        assert_eq!(ack.headers(Name::Contact).count(), 0);
+    }
+
+    #[test]
+    fn the_cancel_is_the_invite_in_all_but_method() {
+        let mut out = Vec::new();
+        let reason = "SIP;cause=408;text=\"No answer\"";
+        cancel(INVITE, Some(reason), &mut out).expect("written");
+        let cancel = Message::parse(&out).expect("sound");
+        assert_eq!(cancel.validate(), Ok(()));
+        assert_eq!(cancel.to().expect("a To").tag(), None);
+        assert_eq!(cancel.header(Name::CSeq).as_deref(), Some("7 CANCEL"));
+        assert_eq!(cancel.header(Name::Reason).as_deref(), Some(reason));
+        assert_eq!(cancel.headers(Name::Require).count(), 0);
+    }
+}
