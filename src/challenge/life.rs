@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::{Outcome, Reason};
 use crate::dtmf::Digit;
 
-/// Keys written to one challenge's log; a phone that goes on pressing is no longer noted.
-pub const MAX_KEYS: u8 = 64;
+/// Lines of a log after which no more keys are noted: a phone that goes on pressing fills no disk.
+pub const LONG_LOG: u32 = 64;
 
 /// How far an open challenge has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -204,7 +204,6 @@ pub struct Life {
     state: State,
     ended: Option<Timestamp>,
     seq: u32,
-    keys: u8,
 }
 
 impl Life {
@@ -214,7 +213,6 @@ impl Life {
             state: State::Open(Stage::Queued),
             ended: None,
             seq: 1,
-            keys: 0,
         };
         let entry = Entry {
             seq: 1,
@@ -228,12 +226,7 @@ impl Life {
     /// one without a time, or an open one with, cannot be: `None`.
     pub fn restore(state: State, ended: Option<Timestamp>, seq: u32) -> Option<Life> {
         let fits = matches!(state, State::Ended(_)) == ended.is_some();
-        fits.then_some(Life {
-            state,
-            ended,
-            seq,
-            keys: MAX_KEYS,
-        })
+        fits.then_some(Life { state, ended, seq })
     }
 
     /// Open at a stage, or ended for a reason.
@@ -264,7 +257,7 @@ impl Life {
                 Event::Dialling if stage < Stage::Dialling => What::Stage(Stage::Dialling),
                 Event::Ringing if stage < Stage::Ringing => What::Stage(Stage::Ringing),
                 Event::Answered if stage < Stage::Answered => What::Stage(Stage::Answered),
-                Event::Key(key) if self.keys < MAX_KEYS => What::Key(key),
+                Event::Key(key) if self.seq < LONG_LOG => What::Key(key),
                 // No key can have been pressed on a call that nobody answered: whatever produced
                 // this report is wrong about the call, so the call is not believed.
                 Event::Ended(Reason::KeyPressed) if stage != Stage::Answered => {
@@ -282,7 +275,7 @@ impl Life {
         };
         match what {
             What::Stage(stage) => self.state = State::Open(stage),
-            What::Key(_) => self.keys += 1,
+            What::Key(_) => {}
             What::Ended(reason) => {
                 self.state = State::Ended(reason);
                 self.ended = Some(now);
@@ -348,7 +341,6 @@ mod tests {
                         state,
                         ended: state.reason().map(|_| at(0)),
                         seq: 3,
-                        keys: 0,
                     };
                     let before = life;
                     let step = life.apply(event, at(ms), at(LIFE_MS));
@@ -395,8 +387,7 @@ mod tests {
                 noted += 1;
             }
         }
-        assert_eq!(noted, usize::from(MAX_KEYS));
-        assert_eq!(life.seq(), 1 + u32::from(MAX_KEYS));
+        assert_eq!((noted, life.seq()), (LONG_LOG - 1, LONG_LOG));
         let _ = life.apply(Event::Answered, at(2), at(LIFE_MS));
         let _ = life.apply(Event::Ended(Reason::KeyPressed), at(3), at(LIFE_MS));
         assert_eq!(life.state().status(), Status::Approved);

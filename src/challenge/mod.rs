@@ -10,7 +10,7 @@ mod life;
 mod outcome;
 
 pub use details::{Channel, Details, InvalidTenant, Purpose, Subject, SubjectLength, Tenant};
-pub use life::{Entry, Event, Key, KeySource, Life, MAX_KEYS, Stage, State, Status, Step, What};
+pub use life::{Entry, Event, Key, KeySource, LONG_LOG, Life, Stage, State, Status, Step, What};
 pub use outcome::{Outcome, Reason};
 
 use jiff::Timestamp;

@@ -162,7 +162,10 @@ mod tests {
             assert_eq!(serde_json::json!(reason), serde_json::json!(reason.name()));
             assert_eq!(Reason::from_name(reason.name()), Some(reason));
             let outcome = reason.outcome();
-            assert_eq!(serde_json::json!(outcome), serde_json::json!(outcome.name()));
+            assert_eq!(
+                serde_json::json!(outcome),
+                serde_json::json!(outcome.name())
+            );
         }
     }
 

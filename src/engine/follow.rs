@@ -27,6 +27,8 @@ impl Follow {
         states: watch::Receiver<Challenge>,
         place: OwnedSemaphorePermit,
     ) -> Follow {
+        // Nobody can have seen what is not yet written.
+        let after = after.min(states.borrow().life().seq());
         Follow {
             store,
             id,
@@ -44,6 +46,17 @@ impl Follow {
             open: None,
             over: false,
         }
+    }
+
+    /// Whether the challenge has ended and there are no lines after those that were seen.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn is_over(&self) -> Result<bool, StoreError> {
+        if self.open.is_some() {
+            return Ok(false);
+        }
+        Ok(self.over || self.store.log(self.id, self.after).await?.is_empty())
     }
 
     /// The next lines, at least one; `None` after the last. May be dropped and asked again.

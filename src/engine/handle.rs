@@ -227,7 +227,9 @@ impl EngineHandle {
         };
         match ended {
             None => Err(CancelError::Unknown),
-            Some(ended) if ended.state() == State::Ended(crate::challenge::Reason::CancelledByCaller) => {
+            Some(ended)
+                if ended.state() == State::Ended(crate::challenge::Reason::CancelledByCaller) =>
+            {
                 Ok(ended)
             }
             Some(ended) => Err(CancelError::Ended(Box::new(ended))),
@@ -254,7 +256,9 @@ impl EngineHandle {
     pub async fn shutdown(&self, grace: Duration) {
         let deadline = Instant::now() + grace;
         // An engine that has stopped is what was asked for.
-        let _ = self.ask(|reply| Request::Shutdown { deadline, reply }).await;
+        let _ = self
+            .ask(|reply| Request::Shutdown { deadline, reply })
+            .await;
     }
 
     async fn watch(

@@ -37,13 +37,18 @@ pub struct Metrics {
     pub(super) store_retries: Counter,
 }
 
+fn durations() -> Histogram {
+    Histogram::new([
+        0.5, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0, 96.0, 128.0, 300.0, 600.0,
+    ])
+}
+
 impl Default for Metrics {
     fn default() -> Self {
-        let buckets = [0.5, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0, 96.0, 128.0, 300.0, 600.0];
         Metrics {
             asked: Family::default(),
             ended: Family::default(),
-            seconds: Family::new_with_constructor(move || Histogram::new(buckets)),
+            seconds: Family::new_with_constructor(durations),
             open: Gauge::default(),
             late_reports: Counter::default(),
             store_retries: Counter::default(),
@@ -70,7 +75,11 @@ impl Metrics {
             "Seconds from a challenge's beginning to its end, by outcome",
             metrics.seconds.clone(),
         );
-        registry.register("challenges_open", "Challenges open now", metrics.open.clone());
+        registry.register(
+            "challenges_open",
+            "Challenges open now",
+            metrics.open.clone(),
+        );
         registry.register(
             "gateway_late_reports",
             "Reports about calls whose challenge was over",

@@ -14,6 +14,8 @@ mod handle;
 mod metrics;
 mod open;
 mod task;
+#[cfg(test)]
+mod tests;
 
 pub use begin::{Accepted, Begin, BeginError};
 pub use follow::Follow;
@@ -32,7 +34,7 @@ use crate::guard::Guard;
 use crate::store::{Retention, Store, StoreError};
 use crate::voice::order::{Command, Report};
 
-/// The shortest life of a challenge.
+/// The shortest life of a challenge that may be asked for: less than a phone rings.
 pub const SHORTEST_LIFE: Duration = Duration::from_secs(30);
 /// The longest life of a challenge.
 pub const LONGEST_LIFE: Duration = Duration::from_secs(600);
@@ -43,7 +45,7 @@ const REQUESTS: usize = 1024;
 /// What an operator decides about challenges, as configured under `[challenge]`.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
-    /// The life of a challenge that names none; from [`SHORTEST_LIFE`] to [`LONGEST_LIFE`].
+    /// The life of a challenge that names none; at most [`LONGEST_LIFE`], whatever is said here.
     pub time_to_live: Duration,
     /// Most challenges open at once.
     pub max_open: usize,

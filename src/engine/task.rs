@@ -24,9 +24,7 @@ use crate::challenge::{Challenge, Details, Entry, Event, Key, KeySource, Reason,
 use crate::dialplan::{Dialplan, Route};
 use crate::guard::Guard;
 use crate::phone::PhoneNumber;
-use crate::store::{
-    Begun, Idempotency, NewChallenge, Purged, Recorded, Replay, Store, StoreError,
-};
+use crate::store::{Begun, Idempotency, NewChallenge, Purged, Recorded, Replay, Store, StoreError};
 use crate::voice::order::{self, CallOrder, CallRef, Command, News, Report};
 
 /// Requests with one idempotency key that wait for the first of them.
@@ -337,7 +335,7 @@ impl Task {
         begin
             .time_to_live
             .unwrap_or(self.config.time_to_live)
-            .clamp(super::SHORTEST_LIFE, super::LONGEST_LIFE)
+            .min(super::LONGEST_LIFE)
     }
 
     /// Asks everyone who may refuse; the guard last, since it counts what it admits.
@@ -352,7 +350,10 @@ impl Task {
         if self.open.len() + self.beginning >= self.config.max_open {
             return Err(BeginError::Full);
         }
-        let route = self.dialplan.route(&begin.to).map_err(BeginError::Refused)?;
+        let route = self
+            .dialplan
+            .route(&begin.to)
+            .map_err(BeginError::Refused)?;
         let wanted = begin.locale.as_ref().unwrap_or(&route.locale);
         let locale = self
             .locale(wanted)

@@ -134,7 +134,12 @@ mod tests {
     use super::*;
 
     fn key(token: &Token) -> ApiKey {
-        ApiKey::of(token, "test".into(), Tenant::default(), Timestamp::UNIX_EPOCH)
+        ApiKey::of(
+            token,
+            "test".into(),
+            Tenant::default(),
+            Timestamp::UNIX_EPOCH,
+        )
     }
 
     #[test]

@@ -53,8 +53,12 @@ pub trait Store: Send + Sync + 'static {
     fn begin(&self, new: NewChallenge) -> Pending<Begun>;
 
     /// What an earlier request with this idempotency key began, if there was one.
-    fn replay(&self, tenant: Tenant, request: Idempotency, now: Timestamp)
-    -> Pending<Option<Replay>>;
+    fn replay(
+        &self,
+        tenant: Tenant,
+        request: Idempotency,
+        now: Timestamp,
+    ) -> Pending<Option<Replay>>;
 
     /// Writes further lines of a challenge's log and where it stands after them.
     fn record(&self, challenge: Challenge, entries: Vec<Entry>) -> Pending<Recorded>;
@@ -119,7 +123,7 @@ impl fmt::Debug for NewChallenge {
 
 /// An idempotency key and the request that came with it. Neither is kept in the clear, and
 /// `Debug` shows neither.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Idempotency {
     /// The key, as the client sent it.
     pub key: Zeroizing<String>,

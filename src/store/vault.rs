@@ -144,7 +144,9 @@ impl Vault {
             Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(file(e)),
             _ => {}
         }
-        File::open(directory).and_then(|d| d.sync_all()).map_err(file)?;
+        File::open(directory)
+            .and_then(|d| d.sync_all())
+            .map_err(file)?;
         Vault::open(path)
     }
 
@@ -232,7 +234,10 @@ fn subkey(key: &[u8; 32], label: &[u8]) -> Key {
 }
 
 fn write_key(path: &Path, key: &Key) -> io::Result<()> {
-    let text = Zeroizing::new(format!("{}\n", *Zeroizing::new(hex::encode(key.as_slice()))));
+    let text = Zeroizing::new(format!(
+        "{}\n",
+        *Zeroizing::new(hex::encode(key.as_slice()))
+    ));
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)

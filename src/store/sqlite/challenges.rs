@@ -12,7 +12,9 @@ use crate::challenge::{
     Step, Subject, Tenant, What,
 };
 use crate::dtmf::Digit;
-use crate::store::{Begun, Idempotency, NewChallenge, Recorded, Replay, StoreError, Unfinished, Vault};
+use crate::store::{
+    Begun, Idempotency, NewChallenge, Recorded, Replay, StoreError, Unfinished, Vault,
+};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -125,10 +127,9 @@ pub(super) fn replay(connection: &Connection, request: &Request) -> Result<Optio
         .prepare_cached(
             "SELECT request, challenge FROM idempotency WHERE key = ?1 AND forgotten > ?2",
         )?
-        .query_row(
-            params![request.key, request.now.as_millisecond()],
-            |row| Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, [u8; 16]>(1)?)),
-        )
+        .query_row(params![request.key, request.now.as_millisecond()], |row| {
+            Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, [u8; 16]>(1)?))
+        })
         .optional()?;
     let Some((fingerprint, id)) = found else {
         return Ok(None);
@@ -197,7 +198,11 @@ fn insert_entry(connection: &Connection, challenge: Uuid, entry: &Entry) -> Resu
     Ok(())
 }
 
-pub(super) fn find(connection: &Connection, tenant: &Tenant, id: Uuid) -> Result<Option<Challenge>> {
+pub(super) fn find(
+    connection: &Connection,
+    tenant: &Tenant,
+    id: Uuid,
+) -> Result<Option<Challenge>> {
     let found = by_id(connection, id)?;
     Ok(found.filter(|challenge| challenge.details().tenant == *tenant))
 }

@@ -223,7 +223,11 @@ fn connect(path: &Path, how: OpenFlags) -> Result<Connection, OpenError> {
 /// The vault of a database: the key that it was first opened with, and no other.
 fn open_vault(connection: &Connection, key: &Path) -> Result<Vault, OpenError> {
     let known: Option<[u8; 32]> = connection
-        .query_row("SELECT value FROM meta WHERE name = 'key_check'", [], |row| row.get(0))
+        .query_row(
+            "SELECT value FROM meta WHERE name = 'key_check'",
+            [],
+            |row| row.get(0),
+        )
         .optional()?;
     let other_key = || OpenError::OtherKey { path: key.into() };
     let vault = match Vault::open(key) {
@@ -243,8 +247,11 @@ fn open_vault(connection: &Connection, key: &Path) -> Result<Vault, OpenError> {
                 "INSERT OR IGNORE INTO meta (name, value) VALUES ('key_check', ?1)",
                 [check],
             )?;
-            connection
-                .query_row("SELECT value FROM meta WHERE name = 'key_check'", [], |row| row.get(0))?
+            connection.query_row(
+                "SELECT value FROM meta WHERE name = 'key_check'",
+                [],
+                |row| row.get(0),
+            )?
         }
     };
     if known == check {
@@ -384,3 +391,6 @@ impl Store for Sqlite {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,9 +24,7 @@ pub(super) struct Readers {
 
 impl Readers {
     /// Starts a thread for each connection, of which there is at least one.
-    pub fn start(
-        connections: Vec<Connection>,
-    ) -> std::io::Result<(Readers, Vec<JoinHandle<()>>)> {
+    pub fn start(connections: Vec<Connection>) -> std::io::Result<(Readers, Vec<JoinHandle<()>>)> {
         let mut queues = Vec::new();
         let mut threads = Vec::new();
         for connection in connections {

@@ -84,17 +84,14 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
     let known = STEPS.len();
     let done = usize::try_from(version).map_err(|_| OpenError::NotOurs)?;
     let Some(missing) = STEPS.get(done..) else {
-        return Err(OpenError::Newer {
-            found: done,
-            known,
-        });
+        return Err(OpenError::Newer { found: done, known });
     };
     for step in missing {
         transaction.execute_batch(step)?;
     }
     if !missing.is_empty() {
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", known)?;
+        transaction.pragma_update(None, "user_version", known as i64)?;
     }
     transaction.commit()?;
     Ok(())
@@ -113,10 +110,10 @@ mod tests {
         let mut connection = memory();
         migrate(&mut connection).expect("migrates");
         migrate(&mut connection).expect("has nothing left to do");
-        let version: usize = connection
+        let version: i64 = connection
             .pragma_query_value(None, "user_version", |row| row.get(0))
             .expect("reads");
-        assert_eq!(version, STEPS.len());
+        assert_eq!(version, STEPS.len() as i64);
     }
 
     #[test]
@@ -124,7 +121,7 @@ mod tests {
         let mut connection = memory();
         migrate(&mut connection).expect("migrates");
         connection
-            .pragma_update(None, "user_version", STEPS.len() + 1)
+            .pragma_update(None, "user_version", STEPS.len() as i64 + 1)
             .expect("updates");
         let newer = migrate(&mut connection);
         assert!(matches!(newer, Err(OpenError::Newer { .. })), "{newer:?}");

@@ -51,9 +51,10 @@ where
     }
 
     fn settle(self: Box<Self>, durable: Result<(), StoreError>) {
-        let result = durable.and_then(|()| self.value.ok_or(StoreError::Closed));
+        let Asked { value, answer, .. } = *self;
+        let result = durable.and_then(|()| value.ok_or(StoreError::Closed));
         // The one who asked may have gone away; the operation stands all the same.
-        let _ = self.answer.send(result);
+        let _ = answer.send(result);
     }
 }
 
@@ -114,15 +115,13 @@ impl Writer {
     }
 }
 
-fn run(
-    connection: &Connection,
-    mut asked: mpsc::Receiver<Box<dyn Operation>>,
-    metrics: &Metrics,
-) {
+fn run(connection: &Connection, mut asked: mpsc::Receiver<Box<dyn Operation>>, metrics: &Metrics) {
     let mut group = Vec::with_capacity(GROUP);
     let mut failed = Vec::new();
     while asked.blocking_recv_many(&mut group, GROUP) > 0 {
-        let apart: Vec<_> = group.extract_if(.., |operation| operation.alone()).collect();
+        let apart: Vec<_> = group
+            .extract_if(.., |operation| operation.alone())
+            .collect();
         for mut operation in apart {
             let done = operation.run(connection);
             operation.settle(done);
@@ -241,7 +240,11 @@ mod tests {
             .write(|c| Ok(c.query_row("SELECT count(*) FROM t", [], |row| row.get(0))?))
             .await
             .expect("reads");
-        assert_eq!(small.is_ok(), stands == 1, "what was answered is what stands");
+        assert_eq!(
+            small.is_ok(),
+            stands == 1,
+            "what was answered is what stands"
+        );
         writer
             .write(|c| Ok(c.pragma_update(None, "max_page_count", 1_000_000)?))
             .await
