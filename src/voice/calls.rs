@@ -350,7 +350,9 @@ impl Calls {
                     self.report(call, News::Ended(reason));
                 }
                 Step::HangUp => {
-                    endpoint.hang_up(now, state.sip);
+                    if let Err(error) = endpoint.hang_up(now, state.sip) {
+                        debug!(call = %call.0, %error, "nothing to hang up");
+                    }
                     state.close_audio(&self.media);
                 }
             }
