@@ -15,6 +15,8 @@ mod name;
 mod params;
 mod start;
 mod text;
+#[cfg(test)]
+mod torture;
 mod uri;
 mod validate;
 mod via;
