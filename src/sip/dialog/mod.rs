@@ -54,8 +54,13 @@ impl fmt::Debug for Dialog {
 
 impl Dialog {
     /// The caller's side, from a response with a To tag to its INVITE (RFC 3261 12.1.2).
-    /// Without a Contact, which a 2xx must have, the To is what is left to aim at.
-    pub(crate) fn from_response(response: &Message<'_>, from: Flow) -> Result<Dialog, Unusable> {
+    /// Without a Contact, which a 2xx must have, the To is what is left to aim at. `seq` is the
+    /// INVITE's CSeq number.
+    pub(crate) fn from_response(
+        response: &Message<'_>,
+        from: Flow,
+        seq: u32,
+    ) -> Result<Dialog, Unusable> {
         let to = response.to().map_err(|_| Unusable)?;
         let target = match response.contact() {
             Ok(contact) => contact.uri().as_str(),
@@ -69,7 +74,7 @@ impl Dialog {
             target: Box::from(target),
             routes: RouteSet::of_response(response),
             heard_from: from,
-            local_seq: response.cseq().map_err(|_| Unusable)?.number,
+            local_seq: seq,
             remote_seq: None,
         })
     }
@@ -123,6 +128,11 @@ impl Dialog {
         self.local_seq
     }
 
+    /// Goes on with the numbers of the early dialog that this one was.
+    pub(crate) fn go_on_from(&mut self, early: &Dialog) {
+        self.local_seq = self.local_seq.max(early.local_seq);
+    }
+
     /// What the peer's last request was numbered, where an early dialog counted it.
     pub(crate) fn set_remote_seq(&mut self, remote_seq: Option<u32>) {
         self.remote_seq = remote_seq;
@@ -143,10 +153,7 @@ impl Dialog {
 
     /// Where requests go.
     pub(crate) fn next_hop(&self) -> Flow {
-        resolve(
-            self.routes.first().unwrap_or(&self.target),
-            self.heard_from,
-        )
+        resolve(self.routes.first().unwrap_or(&self.target), self.heard_from)
     }
 
     /// Where the peer was heard from when the dialog was set up.
@@ -240,7 +247,7 @@ mod tests {
     fn caller(extra: &str) -> Dialog {
         let text = answer(extra);
         let message = Message::parse(text.as_bytes()).expect("sound");
-        Dialog::from_response(&message, flow()).expect("a dialog")
+        Dialog::from_response(&message, flow(), 4).expect("a dialog")
     }
 
     fn written(dialog: &Dialog, method: Method<'_>, seq: u32) -> String {

@@ -7,6 +7,7 @@ use std::time::Instant;
 use rand::Rng;
 use smallvec::SmallVec;
 
+use super::account::Account;
 use super::client_invite::{self, ClientInvite};
 use super::client_non_invite::ClientNonInvite;
 use super::cookie::Cookie;
@@ -17,8 +18,7 @@ use super::slab::Handle;
 use super::timers::TimerId;
 use super::timing::Due;
 use super::transport::{Flow, Sources};
-use crate::sip::digest::Credentials;
-use crate::sip::message::{Message, Method, Name, WriteError};
+use crate::sip::message::{Message, Method, WriteError};
 
 /// Whom the responses to a request concern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub(crate) struct Opening {
     pub(crate) flow: Flow,
     pub(crate) sources: Sources,
     /// Kept beside an INVITE for the BYE of a fork that answers after its call is gone.
-    pub(crate) credentials: Option<Arc<Credentials>>,
+    pub(crate) account: Option<Arc<Account>>,
 }
 
 /// Why no request was sent.
@@ -88,7 +88,7 @@ pub(crate) struct Client {
     usage: Usage,
     flow: Flow,
     sources: Sources,
-    credentials: Option<Arc<Credentials>>,
+    account: Option<Arc<Account>>,
     /// The request, until its final response has been dealt with.
     request: Box<[u8]>,
     /// The ACK of its refusal, sent again whenever the refusal comes again.
@@ -152,7 +152,7 @@ impl Layer {
                 usage: opening.usage,
                 flow: opening.flow,
                 sources: opening.sources,
-                credentials: opening.credentials,
+                account: opening.account,
                 request: Box::default(),
                 refusal_ack: Box::default(),
                 accepted: SmallVec::new(),
@@ -187,7 +187,7 @@ impl Layer {
             usage: Usage::Unwatched,
             flow: client.flow,
             sources: client.sources.clone(),
-            credentials: None,
+            account: None,
         };
         let secret = client.secret;
         let mut buffer = self.buffer();
@@ -224,16 +224,9 @@ impl Layer {
     }
 
     /// Where a request went, whose word is believed, and what a challenge is answered with.
-    pub(crate) fn standing(
-        &self,
-        client: Handle,
-    ) -> Option<(Flow, Sources, Option<Arc<Credentials>>)> {
+    pub(crate) fn standing(&self, client: Handle) -> Option<(Flow, Sources, Option<Arc<Account>>)> {
         let client = self.clients.get(client)?;
-        Some((
-            client.flow,
-            client.sources.clone(),
-            client.credentials.clone(),
-        ))
+        Some((client.flow, client.sources.clone(), client.account.clone()))
     }
 
     /// The request that a final response has come to; it is kept no longer.
@@ -340,8 +333,7 @@ impl Layer {
         };
         let tag = response.to().ok().and_then(|to| to.tag());
         let known = client.accepted.iter().position(|fork| {
-            Message::parse(&fork.ack)
-                .is_ok_and(|ack| ack.to().ok().and_then(|to| to.tag()) == tag)
+            Message::parse(&fork.ack).is_ok_and(|ack| ack.to().ok().and_then(|to| to.tag()) == tag)
         });
         match known {
             None => client.accepted.len() < MOST_FORKS,
@@ -446,14 +438,5 @@ impl Client {
                 machine.state() != super::client_non_invite::State::Completed
             }
         }
-    }
-}
-
-/// Whether a response challenges us, and with which field (RFC 3261 22.2, 22.3).
-pub(crate) fn challenge_of(code: u16) -> Option<(Name, Name)> {
-    match code {
-        401 => Some((Name::WwwAuthenticate, Name::Authorization)),
-        407 => Some((Name::ProxyAuthenticate, Name::ProxyAuthorization)),
-        _ => None,
     }
 }

@@ -134,10 +134,7 @@ mod tests {
         let mut bye = ClientNonInvite::new(start, &T, false);
         assert!(bye.on_response(start, &T, false, 100));
         let (sent, end) = run(&mut bye, start);
-        assert_eq!(
-            sent,
-            [500, 4500, 8500, 12500, 16500, 20500, 24500, 28500]
-        );
+        assert_eq!(sent, [500, 4500, 8500, 12500, 16500, 20500, 24500, 28500]);
         assert_eq!(end, Due::TimedOut);
     }
 

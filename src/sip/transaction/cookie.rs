@@ -107,8 +107,17 @@ mod tests {
 
     #[test]
     fn debug_keeps_the_secret() {
-        let handle = Handle { index: 1, generation: 2 };
-        let shown = format!("{:?}", Cookie { handle, secret: 0x1234_5678_9abc_def0 });
+        let handle = Handle {
+            index: 1,
+            generation: 2,
+        };
+        let shown = format!(
+            "{:?}",
+            Cookie {
+                handle,
+                secret: 0x1234_5678_9abc_def0
+            }
+        );
         assert!(!shown.contains(&0x1234_5678_9abc_def0_u64.to_string()));
     }
 }

@@ -1,15 +1,70 @@
-//! Requests that are made from an INVITE already sent, and share its branch: the ACK of a refusal
-//! and the CANCEL.
+//! Requests that are made from one already sent: the ACK of a refusal and the CANCEL, which share
+//! the branch of their INVITE, and the same request over again with an answer to its challenge.
 
-use crate::sip::message::{Message, Method, Name, StartLine, Writer};
+use std::time::Instant;
+
+use smallvec::SmallVec;
+
+use super::client::{NotBegun, Opening};
+use super::layer::Layer;
+use super::slab::Handle;
+use crate::sip::message::{Message, Method, Name, StartLine, WriteError, Writer};
+
+/// Fields that authenticate a request.
+pub(crate) type Answers = SmallVec<[(Name, String); 2]>;
+
+/// Sends a request over again, as a new one: another CSeq number and branch, and the fields that
+/// answer its challenge (RFC 3261 8.1.3.5, 22.2). `answer` makes them of method, URI and body.
+pub(crate) fn resend(
+    layer: &mut Layer,
+    now: Instant,
+    opening: Opening,
+    request: &[u8],
+    seq: u32,
+    answer: impl FnOnce(&mut Layer, Method<'_>, &str, &[u8]) -> Option<Answers>,
+) -> Result<Handle, NotBegun> {
+    let unwritable = NotBegun::Unwritable(WriteError::HeaderValue);
+    let request = Message::parse(request).map_err(|_| unwritable)?;
+    let StartLine::Request { method, uri } = request.start() else {
+        return Err(unwritable);
+    };
+    let answers = answer(layer, method, uri, request.body()).ok_or(unwritable)?;
+    layer.begin(now, opening, |buffer, identity, cookie| {
+        let mut writer = Writer::request(buffer, method, uri);
+        writer.header_fmt(Name::Via, format_args!("{}", identity.via(cookie)));
+        for field in request.fields() {
+            match field.known {
+                Some(
+                    Name::Via
+                    | Name::CSeq
+                    | Name::Authorization
+                    | Name::ProxyAuthorization
+                    | Name::ContentType
+                    | Name::ContentLength,
+                ) => {}
+                Some(name) => {
+                    writer.header(name, &field.value());
+                }
+                None => {
+                    writer.extension(field.name, &field.value());
+                }
+            }
+        }
+        writer.header_fmt(Name::CSeq, format_args!("{seq} {method}"));
+        for (name, value) in &answers {
+            writer.header(*name, value);
+        }
+        if !request.body().is_empty() {
+            let content_type = request.header(Name::ContentType).unwrap_or_default();
+            writer.body(&content_type, request.body());
+        }
+        writer.finish()
+    })
+}
 
 /// The ACK of a 300-699: the INVITE's path and identity, the To of the response
 /// (RFC 3261 17.1.1.3).
-pub(super) fn refusal_ack(
-    invite: &[u8],
-    response: &Message<'_>,
-    out: &mut Vec<u8>,
-) -> Option<()> {
+pub(super) fn refusal_ack(invite: &[u8], response: &Message<'_>, out: &mut Vec<u8>) -> Option<()> {
     let invite = Message::parse(invite).ok()?;
     write(&invite, Method::Ack, response, None, out)
 }

@@ -131,7 +131,10 @@ mod tests {
             "SIP/2.0/UDP i:5060;branch=z9hG4bKa",
             "SIP/2.0/UDP h:5060;branch=z9hG4bKb",
         ] {
-            assert_ne!(base, print(&request("INVITE", other, "1", 1), Method::Invite));
+            assert_ne!(
+                base,
+                print(&request("INVITE", other, "1", 1), Method::Invite)
+            );
         }
     }
 

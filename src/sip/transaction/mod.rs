@@ -2,6 +2,7 @@
 //! transport that is not. Each of the four kinds is a pure state machine in a file of its own;
 //! [`Layer`] holds all transactions of an endpoint.
 
+mod account;
 mod client;
 mod client_invite;
 mod client_non_invite;
@@ -18,12 +19,14 @@ mod timers;
 mod timing;
 mod transport;
 
+pub use account::Account;
 pub use layer::Counters;
 pub use timing::Timing;
 pub use transport::{Flow, Sources, Transmit, Transport};
 
-pub(crate) use client::{Heard, NotBegun, Opening, Usage, challenge_of};
+pub(crate) use client::{Heard, NotBegun, Opening, Usage};
 pub(crate) use cookie::Cookie;
+pub(crate) use derived::{Answers, resend};
 pub(crate) use identity::Identity;
 pub(crate) use layer::{Layer, Owner};
 pub(crate) use server::{Refusal, reason_phrase};

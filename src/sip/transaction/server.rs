@@ -70,7 +70,12 @@ impl Refusal<'_> {
 
 impl Layer {
     /// Whether the request is one we have already; its response is sent again if need be.
-    pub(crate) fn absorb(&mut self, request: &Message<'_>, via: &Via<'_>, method: Method<'_>) -> bool {
+    pub(crate) fn absorb(
+        &mut self,
+        request: &Message<'_>,
+        via: &Via<'_>,
+        method: Method<'_>,
+    ) -> bool {
         let Some(handle) = self.find_server(request, via, method) else {
             return false;
         };
@@ -89,11 +94,7 @@ impl Layer {
 
     /// The call whose INVITE a CANCEL is after, and whether it still can be cancelled is its own
     /// affair. `None` where there is no such INVITE (RFC 3261 9.2).
-    pub(crate) fn cancelled(
-        &self,
-        cancel: &Message<'_>,
-        via: &Via<'_>,
-    ) -> Option<Option<Handle>> {
+    pub(crate) fn cancelled(&self, cancel: &Message<'_>, via: &Via<'_>) -> Option<Option<Handle>> {
         let handle = self.find_server(cancel, via, Method::Invite)?;
         Some(self.servers.get(handle)?.call)
     }
@@ -210,8 +211,7 @@ impl Layer {
             return false;
         }
         server.response = Box::from(buffer.as_slice());
-        let (flow, timer, deadline) =
-            (server.reply_to, server.timer, server.machine.deadline());
+        let (flow, timer, deadline) = (server.reply_to, server.timer, server.machine.deadline());
         self.timers.set(timer, deadline);
         self.send(flow, buffer);
         true
@@ -229,6 +229,17 @@ impl Layer {
         self.respond(now, handle, refusal.code, |buffer, identity, source| {
             write_refusal(buffer, identity, source, request, to_tag, &refusal)
         })
+    }
+
+    /// Frees a transaction that was left without a response: none may wait for ever.
+    pub(crate) fn close_unanswered(&mut self, handle: Handle) {
+        let is_silent = self
+            .servers
+            .get(handle)
+            .is_some_and(|server| server.response.is_empty());
+        if is_silent {
+            self.free_server(handle);
+        }
     }
 
     /// Refuses a request, or answers it, without a transaction (RFC 3261 8.2.7): the same request
@@ -407,11 +418,13 @@ pub(crate) const fn reason_phrase(code: u16) -> &'static str {
         606 => "Not Acceptable",
         607 => "Unwanted",
         608 => "Rejected",
-        100..200 => "Progress",
-        200..300 => "Success",
-        300..400 => "Redirection",
-        400..500 => "Request Failure",
-        500..600 => "Server Failure",
-        _ => "Global Failure",
+        _ => match code / 100 {
+            1 => "Progress",
+            2 => "Success",
+            3 => "Redirection",
+            4 => "Request Failure",
+            5 => "Server Failure",
+            _ => "Global Failure",
+        },
     }
 }
