@@ -17,7 +17,7 @@ pub enum CallFailure {
     Declined,
     /// There is no such number: 404, 410, 484, 485, 604.
     NoSuchNumber,
-    /// The answer was to call elsewhere, which is never done: 300-399.
+    /// The answer was to call elsewhere, which is never done: 300 to 399.
     Redirected,
     /// No media in common, or the offer was refused: 415, 488, 606.
     MediaIncompatible,
@@ -25,7 +25,7 @@ pub enum CallFailure {
     CredentialsRefused,
     /// We may not make this call: 403.
     Forbidden,
-    /// The server failed or is overloaded: 500-599.
+    /// The server failed or is overloaded: 500 to 599.
     ServerFailure,
     /// Nothing came back in 64*T1 (timer B), though it may be that something got there.
     NoResponse,
@@ -47,11 +47,11 @@ impl CallFailure {
             408 | 480 | 487 => CallFailure::NoAnswer,
             603 | 607 | 608 => CallFailure::Declined,
             404 | 410 | 484 | 485 | 604 => CallFailure::NoSuchNumber,
-            300..400 => CallFailure::Redirected,
+            300..=399 => CallFailure::Redirected,
             415 | 488 | 606 => CallFailure::MediaIncompatible,
             401 | 407 => CallFailure::CredentialsRefused,
             403 => CallFailure::Forbidden,
-            500..600 => CallFailure::ServerFailure,
+            500..=599 => CallFailure::ServerFailure,
             _ => CallFailure::Refused,
         }
     }

@@ -3,7 +3,6 @@
 //! the users above. The halves are in `client.rs` and `server.rs`.
 
 use std::collections::VecDeque;
-use std::time::Instant;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha12Rng;
@@ -137,13 +136,6 @@ impl Layer {
         });
     }
 
-    /// Hands a copy of a stored message to the transport.
-    pub(super) fn send_copy(&mut self, flow: Flow, bytes: &[u8]) {
-        let mut buffer = self.buffer();
-        buffer.extend_from_slice(bytes);
-        self.send(flow, buffer);
-    }
-
     pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
         self.outbox.pop_front()
     }
@@ -168,10 +160,5 @@ impl Layer {
             + self.timers.capacity()
             + self.index.capacity()
             + self.merged.capacity()
-    }
-
-    /// A timer for a call.
-    pub(crate) fn set_timer(&mut self, timer: super::timers::TimerId, at: Option<Instant>) {
-        self.timers.set(timer, at);
     }
 }

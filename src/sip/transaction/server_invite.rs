@@ -46,10 +46,6 @@ impl ServerInvite {
         }
     }
 
-    pub(crate) fn state(&self) -> State {
-        self.state
-    }
-
     /// The INVITE came again: whether the last response is sent again. In Accepted that is the
     /// user's affair (RFC 6026 7.1).
     pub(crate) fn on_request(&self) -> bool {
