@@ -1,4 +1,6 @@
 //! The command line.
 
+pub mod capture;
 pub mod key;
+pub mod ladder;
 pub mod number;

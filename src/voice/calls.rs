@@ -21,7 +21,7 @@ use super::verdict::{reason_for, reason_of_end};
 use crate::audio::{Prompt, PromptLibrary, PromptName, PromptSet};
 use crate::challenge::Reason;
 use crate::dtmf::Digit;
-use crate::sdp::{Offer, RemoteAudio};
+use crate::sdp::{Offer, SessionId};
 use crate::sip::call::{CallId, Event, Invitation};
 use crate::sip::endpoint::Endpoint;
 
@@ -58,7 +58,7 @@ struct Call {
 }
 
 enum Audio {
-    Reserved(Reservation),
+    Reserved(Reservation, Offer),
     Open(StreamId),
     Closed,
 }
@@ -163,14 +163,19 @@ impl Calls {
             None => String::from("sip:anonymous@anonymous.invalid"),
         };
         let uri = format!("sip:{user}@{}", trunk.domain);
-        let offer = Offer::new(local, &trunk.codecs, Some(EVENT_PAYLOAD), call.0.as_u128() as u64 >> 1);
+        // Half of the random part of the call's own name: unique, and positive as some read it.
+        let session = SessionId::new(call.0.as_u128() as u64 >> 2);
+        let offer = Offer::new(local, &trunk.codecs, Some(EVENT_PAYLOAD), session).map_err(|error| {
+            warn!(%error, "no offer for a call");
+            Reason::MediaIncompatible
+        })?;
         let sip = endpoint
             .invite(
                 now,
                 Invitation {
                     credentials: trunk.credentials.clone(),
                     ring_time: self.policy.ring_time,
-                    ..Invitation::new(target, uri.clone(), from, uri, offer.into_bytes())
+                    ..Invitation::new(target, uri.clone(), from, uri, offer.to_string())
                 },
             )
             .map_err(|error| {
@@ -190,7 +195,7 @@ impl Calls {
                 script,
                 prompts,
                 sip,
-                audio: Audio::Reserved(reservation),
+                audio: Audio::Reserved(reservation, offer),
                 answered: false,
                 forwarded: false,
                 deadline: None,
@@ -231,11 +236,14 @@ impl Calls {
             Event::Answered { sdp, .. } => self.answered(endpoint, now, call, &sdp),
             Event::Info { content, body, .. } => {
                 let Some(key) = InfoKey::read(content.as_str(), &body) else { return };
-                let began = now.checked_sub(key.held).unwrap_or(now);
+                let began = now.checked_sub(key.held.unwrap_or_default()).unwrap_or(now);
                 let stream = self.calls.get(&call).and_then(Call::stream);
                 match stream {
                     // One press may come as INFO and in the media: the stream's keypad merges them.
-                    Some(stream) => self.media.info_key(stream, key.digit, began),
+                    Some(stream) => {
+                        let command = StreamCommand::Info { digit: key.digit, held: key.held };
+                        self.tell(stream, command);
+                    }
                     None => self.key(endpoint, now, call, key.digit, KeySource::SipInfo, began),
                 }
             }
@@ -342,7 +350,7 @@ impl Calls {
                 Step::Play { lines, tag } => {
                     if let Some(stream) = state.stream() {
                         let prompts = lines.iter().map(|line| state.prompt(*line)).collect();
-                        self.media.command(stream, StreamCommand::Play { prompts, tag });
+                        self.tell(stream, StreamCommand::Play { prompts, tag });
                     }
                 }
                 Step::Conclude(reason) => {
@@ -394,6 +402,12 @@ impl Calls {
         }
     }
 
+    fn tell(&self, stream: StreamId, command: StreamCommand) {
+        if let Err(error) = self.media.command(stream, command) {
+            warn!(%error, "a stream cannot be told");
+        }
+    }
+
     fn report(&mut self, call: CallRef, news: News) {
         self.reports.push_back(Report { call, news });
     }
@@ -403,7 +417,7 @@ impl Call {
     fn stream(&self) -> Option<StreamId> {
         match self.audio {
             Audio::Open(stream) => Some(stream),
-            Audio::Reserved(_) | Audio::Closed => None,
+            Audio::Reserved(..) | Audio::Closed => None,
         }
     }
 
@@ -428,20 +442,25 @@ impl Call {
         body: &[u8],
     ) -> Result<StreamId, Reason> {
         let line = trunks.get(&self.order.trunk).ok_or(Reason::TrunkUnavailable)?;
-        let remote = RemoteAudio::from_answer(body, &line.trunk.codecs, Some(EVENT_PAYLOAD))
-            .map_err(|error| {
-                info!(call = %self.order.call.0, %error, "the answer cannot be used");
-                Reason::MediaIncompatible
-            })?;
-        let Audio::Reserved(reservation) = std::mem::replace(&mut self.audio, Audio::Closed) else {
+        let Audio::Reserved(reservation, offer) = std::mem::replace(&mut self.audio, Audio::Closed)
+        else {
             return Err(Reason::CallFailed);
         };
+        let remote = offer.read_answer(body).map_err(|error| {
+            info!(call = %self.order.call.0, %error, "the answer cannot be used");
+            Reason::MediaIncompatible
+        })?;
+        if !remote.listens() {
+            info!(call = %self.order.call.0, "the answer holds the call");
+            return Err(Reason::MediaIncompatible);
+        }
         let stream = media
             .open(
                 reservation,
                 StreamSpec {
                     remote: remote.addr,
                     codec: remote.codec,
+                    payload_type: remote.payload,
                     event: remote.event,
                     latch: line.trunk.latch,
                     media_timeout: policy.media_timeout,
@@ -449,7 +468,7 @@ impl Call {
             )
             .map_err(|error| {
                 warn!(call = %self.order.call.0, %error, "the stream did not open");
-                Reason::Overloaded
+                Reason::MediaLost
             })?;
         self.audio = Audio::Open(stream);
         Ok(stream)
@@ -457,7 +476,9 @@ impl Call {
 
     fn close_audio(&mut self, media: &MediaPlane) {
         if let Audio::Open(stream) = std::mem::replace(&mut self.audio, Audio::Closed) {
-            media.command(stream, StreamCommand::Close);
+            if let Err(error) = media.command(stream, StreamCommand::Close) {
+                warn!(%error, "closing a stream");
+            }
         }
     }
 }

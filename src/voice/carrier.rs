@@ -82,6 +82,7 @@ impl Carrier {
             if let Err(error) = result {
                 warn!(%error, "sending");
             }
+            endpoint.recycle(transmit.bytes);
         }
         any
     }

@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
@@ -15,13 +14,13 @@ use tracing::{debug, warn};
 
 use super::carrier::Carrier;
 use super::media::{
-    KeyWay, MediaConfig, MediaPlane, Reservation, StreamCommand, StreamEvent, StreamId, StreamSpec,
+    KeyWay, MediaConfig, MediaPlane, StreamCommand, StreamEvent, StreamId, StreamSpec,
 };
 use super::wire::Tap;
 use crate::audio::Codec;
 use crate::dtmf::Digit;
-use crate::sdp::RemoteAudio;
-use crate::sip::call::{CallId, Event, IncomingInvite, InfoContent};
+use crate::sdp::{Answer, Description, SessionId};
+use crate::sip::call::{CallId, Event, IncomingInvite};
 use crate::sip::endpoint::{Endpoint, EndpointConfig};
 use crate::sip::message::Uri;
 
@@ -150,10 +149,11 @@ impl Handset {
         let carrier = Carrier::bind(SocketAddr::new(loopback, 0), Tap::default()).await?;
         let (events, streams) = mpsc::channel(1024);
         let media = MediaPlane::start(
-            MediaConfig { bind: loopback, advertise: None, ports, shards: 1 },
+            MediaConfig { bind: loopback, ports, shards: 1, tap: Tap::default() },
             events,
         )?;
-        let endpoint = Endpoint::new(EndpointConfig::new(carrier.local()), rand::random());
+        let config = EndpointConfig { takes_calls: true, ..EndpointConfig::new(carrier.local()) };
+        let endpoint = Endpoint::new(config, rand::random());
         Ok(Handset {
             carrier,
             endpoint,
@@ -229,7 +229,7 @@ impl Handset {
                 if let Some(answering) = self.calls.remove(&call)
                     && let State::InCall { stream } = answering.state
                 {
-                    self.media.command(stream, StreamCommand::Close);
+                    self.tell(stream, StreamCommand::Close);
                 }
             }
             _ => {}
@@ -240,8 +240,8 @@ impl Handset {
         let uri = Uri::parse(&invite.request_uri).ok();
         let behaviour = Behaviour::of(uri.and_then(|uri| uri.user()).unwrap_or(""));
         let result = match behaviour {
-            Behaviour::Status(code) => self.endpoint.reject(now, call, code, None, &[]),
-            _ => self.endpoint.ring(now, call, 180, &[]),
+            Behaviour::Status(code) => self.endpoint.reject(now, call, code, None),
+            _ => self.endpoint.ring(now, call),
         };
         if let Err(error) = result {
             debug!(%error, "sandbox phone");
@@ -289,5 +289,83 @@ impl Handset {
                 _ => {}
             }
         }
+    }
+
+    fn pick_up(&mut self, now: Instant, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let opened = Description::parse(&call.offer).map_err(|error| error.to_string()).and_then(
+            |offer| {
+                let reservation = self.media.reserve().map_err(|error| error.to_string())?;
+                self.session += 1;
+                let session = SessionId::new(self.session);
+                let codecs = [Codec::Pcmu, Codec::Pcma];
+                let answer = Answer::new(&offer, reservation.addr(), &codecs, true, session)
+                    .map_err(|error| error.to_string())?;
+                let remote = answer.remote();
+                let spec = StreamSpec {
+                    remote: remote.addr,
+                    codec: remote.codec,
+                    payload_type: remote.payload,
+                    event: remote.event,
+                    latch: false,
+                    media_timeout: Duration::from_secs(60),
+                };
+                let sdp = answer.as_str().to_owned();
+                let stream =
+                    self.media.open(reservation, spec).map_err(|error| error.to_string())?;
+                Ok((stream, sdp))
+            },
+        );
+        let result = match opened {
+            Ok((stream, sdp)) => {
+                call.state = State::InCall { stream };
+                self.endpoint.answer(now, id, sdp.as_bytes())
+            }
+            Err(error) => {
+                warn!(%error, "the sandbox phone cannot answer");
+                self.endpoint.reject(now, id, 488, None)
+            }
+        };
+        if let Err(error) = result {
+            debug!(%error, "sandbox phone");
+        }
+    }
+
+    fn press(&mut self, now: Instant, id: CallId, stream: StreamId, digit: Digit, way: Way) {
+        let way = match way {
+            Way::Rfc4733 => KeyWay::Rfc4733,
+            Way::InBand => KeyWay::InBand,
+            Way::Info => {
+                let body = format!("Signal={digit}\r\nDuration={}\r\n", HELD.as_millis());
+                let sent =
+                    self.endpoint.send_info(now, id, "application/dtmf-relay", body.as_bytes());
+                if let Err(error) = sent {
+                    debug!(%error, "sandbox phone");
+                }
+                return;
+            }
+        };
+        self.tell(stream, StreamCommand::SendKey { digit, way, held: HELD });
+    }
+
+    fn tell(&self, stream: StreamId, command: StreamCommand) {
+        if let Err(error) = self.media.command(stream, command) {
+            warn!(%error, "sandbox phone");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_two_digits_decide() {
+        assert_eq!(Behaviour::of("+447400123401"), Behaviour::Status(486));
+        assert_eq!(Behaviour::of("447400123407"), Behaviour::HangsUp);
+        assert_eq!(Behaviour::of("+44 7400 1234 06"), Behaviour::Silent);
+        let hash = Behaviour::Presses(Digit::HASH, Way::Rfc4733);
+        assert_eq!(Behaviour::of("+447400123456"), hash);
+        assert_eq!(Behaviour::of(""), hash);
     }
 }

@@ -18,7 +18,7 @@ pub struct InfoKey {
     /// The key.
     pub digit: Digit,
     /// How long it was held, where the sender says so.
-    pub held: Duration,
+    pub held: Option<Duration>,
 }
 
 impl InfoKey {
@@ -31,20 +31,20 @@ impl InfoKey {
         let kind = content_type.split(';').next().unwrap_or("").trim();
         if kind.eq_ignore_ascii_case("application/dtmf-relay") {
             let mut digit = None;
-            let mut held = Duration::ZERO;
+            let mut held = None;
             for line in text.lines() {
                 let Some((name, value)) = line.split_once('=') else { continue };
                 let value = value.trim();
                 if name.trim().eq_ignore_ascii_case("signal") && digit.is_none() {
                     digit = Some(digit_named(value)?);
                 } else if name.trim().eq_ignore_ascii_case("duration") {
-                    held = Duration::from_millis(value.parse().unwrap_or(0)).min(LONGEST_PRESS);
+                    held = value.parse().ok().map(|ms| Duration::from_millis(ms).min(LONGEST_PRESS));
                 }
             }
             Some(InfoKey { digit: digit?, held })
         } else if kind.eq_ignore_ascii_case("application/dtmf") {
             let digit = digit_named(text.trim())?;
-            Some(InfoKey { digit, held: Duration::ZERO })
+            Some(InfoKey { digit, held: None })
         } else {
             None
         }
@@ -70,9 +70,9 @@ mod tests {
 
     use super::*;
 
-    fn read(content_type: &str, body: &str) -> Option<(char, u64)> {
+    fn read(content_type: &str, body: &str) -> Option<(char, u128)> {
         InfoKey::read(content_type, body.as_bytes())
-            .map(|key| (key.digit.as_char(), key.held.as_millis() as u64))
+            .map(|key| (key.digit.as_char(), key.held.map_or(0, |held| held.as_millis())))
     }
 
     #[test]

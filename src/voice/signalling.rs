@@ -58,7 +58,7 @@ pub async fn run(
         calls.on_deadline(&mut endpoint, now);
         settle(&mut carrier, &mut endpoint, &mut calls).await;
         if let Some(until) = stopping
-            && (calls.is_empty() && endpoint.is_idle() || now >= until)
+            && (calls.is_empty() && endpoint.load().calls == 0 || now >= until)
         {
             break Ok(());
         }
