@@ -1,7 +1,15 @@
 //! Audio: G.711, WAV, resampling, level, and prompts encoded into frames ahead of time.
+//!
+//! Two shapes of sound pass between the files here: `&[i16]`, linear PCM at 8 kHz as it goes on
+//! a call, and `&[f32]` in -1.0 to 1.0 while a recording is being read, resampled or levelled.
 
 mod codec;
+pub mod g711;
+pub mod level;
+pub mod pcm;
 pub mod prompt;
+pub mod resample;
+pub mod wav;
 
 pub use codec::Codec;
 pub use prompt::Prompt;
