@@ -1,5 +1,6 @@
 //! Voice: the gateway that turns a call order into SIP and RTP, and what it heard into a report.
 
+pub mod keys;
 pub mod order;
 mod policy;
 pub mod script;
