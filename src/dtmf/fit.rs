@@ -335,7 +335,8 @@ fn measured(fit: &Fit, picks: [usize; 2], limits: &Limits) -> Measures {
 }
 
 /// A second look at a window that two tones alone do not explain: samples that were clipped or
-/// struck by an impulse are left out, and a dial tone beneath is fitted along.
+/// struck by an impulse are left out, and a dial tone beneath is fitted along. Each asks for more
+/// than the plain fit, since each explains more with more unknowns.
 fn rescue(
     window: &[f32; WINDOW],
     plain: &Fit,
@@ -343,6 +344,115 @@ fn rescue(
     picks: [usize; 2],
     limits: &Limits,
 ) -> Option<Measures> {
-    let _ = (window, plain, rest, picks, limits);
+    let strict = Limits {
+        snr_db: limits.snr_db + RESCUE_DB,
+        ..*limits
+    };
+    let fit = unclipped(window, plain)
+        .filter(|fit| check(fit, picks, &strict).is_ok())
+        .or_else(|| {
+            without_impulses(window, plain, rest).filter(|fit| check(fit, picks, &strict).is_ok())
+        })
+        .or_else(|| over_dial_tone(window, plain, rest, picks, &strict))?;
+    Some(measured(&fit, picks, &strict))
+}
+
+/// How much more a second look asks for.
+const RESCUE_DB: f32 = 2.0;
+/// Samples this close to the largest lie at the rail.
+const RAIL: f32 = 0.965;
+
+/// The fit without the samples at the rail, if enough lie there and the tones would pass it.
+fn unclipped(window: &[f32; WINDOW], plain: &Fit) -> Option<Fit> {
+    let largest = window.iter().fold(0f32, |most, x| most.max(x.abs()));
+    let rail = largest * RAIL;
+    let mut weight = [1f32; WINDOW];
+    let mut railed = 0;
+    for (weight, x) in weight.iter_mut().zip(window) {
+        if x.abs() >= rail {
+            *weight = 0.0;
+            railed += 1;
+        }
+    }
+    // Two unclipped tones of one level are this close to their peak 3 % of the time at most.
+    if !(WINDOW / 16..=WINDOW * 5 / 8).contains(&railed) {
+        return None;
+    }
+    let mut rest = [0f32; WINDOW];
+    let fit = solve(window, &weight, plain.hz, 2, &mut rest);
+    // What was cut off must lie beyond the rail: the model there is sample minus rest.
+    let beyond = (0..WINDOW)
+        .filter(|n| {
+            let model = window[*n] - rest[*n];
+            weight[*n] == 0.0 && model * window[*n] > 0.0 && model.abs() > rail * 0.9
+        })
+        .count();
+    (beyond * 10 >= railed * 9).then_some(fit)
+}
+
+/// The fit without a few samples that stand out of the rest.
+fn without_impulses(window: &[f32; WINDOW], plain: &Fit, rest: &[f32; WINDOW]) -> Option<Fit> {
+    let mut rest = *rest;
+    let mut fit = None;
+    for _ in 0..3 {
+        let mut sizes = [0f32; WINDOW];
+        for (size, x) in sizes.iter_mut().zip(&rest) {
+            *size = x.abs();
+        }
+        let (_, typical, _) = sizes.select_nth_unstable_by(WINDOW * 7 / 8, f32::total_cmp);
+        let most = *typical * 2.0;
+        let mut weight = [1f32; WINDOW];
+        let mut struck = 0;
+        for (weight, x) in weight.iter_mut().zip(&rest) {
+            if x.abs() > most {
+                *weight = 0.0;
+                struck += 1;
+            }
+        }
+        if struck == 0 || struck > WINDOW / 16 {
+            return fit;
+        }
+        fit = Some(solve(window, &weight, plain.hz, 2, &mut rest));
+    }
+    fit
+}
+
+/// The band in which dial tones lie: 350 to 450 Hz the world over.
+const DIAL_TONE_HZ: std::ops::RangeInclusive<i32> = 330..=470;
+
+/// The fit with one or two tones of a dial tone beneath.
+fn over_dial_tone(
+    window: &[f32; WINDOW],
+    plain: &Fit,
+    rest: &[f32; WINDOW],
+    picks: [usize; 2],
+    limits: &Limits,
+) -> Option<Fit> {
+    let mut rest = *rest;
+    let mut hz = plain.hz;
+    for count in 3..=MOST_TONES {
+        let (mut best, mut power) = (0f32, 0f32);
+        for candidate in DIAL_TONE_HZ.step_by(10) {
+            let wave = Wave::at(candidate as f32 * (std::f32::consts::TAU / RATE as f32));
+            let (c, s) = (dot(&rest, &wave.cos), dot(&rest, &wave.sin));
+            if c * c + s * s > power {
+                power = c * c + s * s;
+                best = candidate as f32;
+            }
+        }
+        hz[count - 1] = best;
+        let fit = solve(window, &[1f32; WINDOW], hz, count, &mut rest);
+        let dial = fit.hz.get(2..count)?;
+        if dial
+            .iter()
+            .any(|f| !DIAL_TONE_HZ.contains(&(f.round() as i32)))
+        {
+            return None;
+        }
+        if check(&fit, picks, limits).is_ok() {
+            return Some(fit);
+        }
+        hz = fit.hz;
+    }
     None
 }

@@ -28,6 +28,10 @@ pub struct KeyShape {
     pub low_phase: f64,
     /// Phase of the high tone at the start of a key, in turns.
     pub high_phase: f64,
+    /// Leaves the low tone out.
+    pub low_off: bool,
+    /// Leaves the high tone out.
+    pub high_off: bool,
 }
 
 impl Default for KeyShape {
@@ -44,6 +48,8 @@ impl Default for KeyShape {
             pause_samples: 800,
             low_phase: 0.0,
             high_phase: 0.0,
+            low_off: false,
+            high_off: false,
         }
     }
 }
@@ -119,8 +125,19 @@ impl Generator {
         let low = low * shape.low_scale + shape.low_offset_hz;
         let high = high * shape.high_scale + shape.high_offset_hz;
         let t = within as f64 / RATE;
-        f64::from(amplitude(shape.level_dbm0)) * (TAU * (low * t + shape.low_phase)).sin()
-            + f64::from(amplitude(shape.level_dbm0 + shape.twist_db))
-                * (TAU * (high * t + shape.high_phase)).sin()
+        let tone = |silent: bool, level: f32, hz: f64, phase: f64| {
+            if silent {
+                0.0
+            } else {
+                f64::from(amplitude(level)) * (TAU * (hz * t + phase)).sin()
+            }
+        };
+        tone(shape.low_off, shape.level_dbm0, low, shape.low_phase)
+            + tone(
+                shape.high_off,
+                shape.level_dbm0 + shape.twist_db,
+                high,
+                shape.high_phase,
+            )
     }
 }
