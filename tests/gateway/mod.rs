@@ -78,3 +78,13 @@ pub fn hash() -> News {
         counted: true,
     }
 }
+
+/// A dialplan that leads every number to the trunk `carrier`.
+pub fn plan() -> ringtrue::dialplan::Dialplan {
+    ringtrue::dialplan::Dialplan
+}
+
+/// A guard that limits nothing.
+pub fn guard() -> ringtrue::guard::Guard {
+    ringtrue::guard::Guard
+}
