@@ -113,7 +113,11 @@ fn what_was_acknowledged_survives_every_kill() {
     for kill in 0..KILLS {
         let this = std::env::current_exe().expect("this program");
         let mut victim = Command::new(this)
-            .args(["what_was_acknowledged_survives_every_kill", "--exact", "--nocapture"])
+            .args([
+                "what_was_acknowledged_survives_every_kill",
+                "--exact",
+                "--nocapture",
+            ])
             .env(DIRECTORY, directory.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -157,7 +161,11 @@ fn check(directory: &Path, begun: &HashMap<Uuid, String>, approved: &HashSet<Uui
             .query_row("PRAGMA integrity_check", [], |row| row.get(0))
             .expect("checks");
         assert_eq!(whole, "ok");
-        let count = |sql| -> i64 { database.query_row(sql, [], |row| row.get(0)).expect("counts") };
+        let count = |sql| -> i64 {
+            database
+                .query_row(sql, [], |row| row.get(0))
+                .expect("counts")
+        };
         (
             count("SELECT count(*) FROM challenge"),
             count("SELECT count(*) FROM challenge WHERE ended IS NULL"),
@@ -176,10 +184,16 @@ fn check(directory: &Path, begun: &HashMap<Uuid, String>, approved: &HashSet<Uui
             if approved.contains(id) {
                 assert_eq!(reason, Reason::KeyPressed, "{id} was approved");
             }
-            assert!(matches!(reason, Reason::KeyPressed | Reason::Interrupted), "{reason:?}");
+            assert!(
+                matches!(reason, Reason::KeyPressed | Reason::Interrupted),
+                "{reason:?}"
+            );
             let log = engine.store().log(*id, 0).await.expect("reads");
             assert!(log.iter().zip(1..).all(|(entry, n)| entry.seq == n));
-            assert_eq!(log.last().map(|entry| entry.what), Some(What::Ended(reason)));
+            assert_eq!(
+                log.last().map(|entry| entry.what),
+                Some(What::Ended(reason))
+            );
             *ends.entry(reason).or_default() += 1;
             // A client that repeats its request after the crash is led to the same challenge.
             if ends[&reason] < 20 {
@@ -188,8 +202,14 @@ fn check(directory: &Path, begun: &HashMap<Uuid, String>, approved: &HashSet<Uui
                 assert_eq!(again.challenge.details().id, *id);
             }
         }
-        assert!(gateway.commands.try_recv().is_err(), "nobody was called again");
+        assert!(
+            gateway.commands.try_recv().is_err(),
+            "nobody was called again"
+        );
         engine.shutdown(Duration::ZERO).await;
     });
-    println!("{total} kept, {open} open at the kill, {} acknowledged: {ends:?}", begun.len());
+    println!(
+        "{total} kept, {open} open at the kill, {} acknowledged: {ends:?}",
+        begun.len()
+    );
 }

@@ -89,7 +89,10 @@ async fn create(
 async fn list(store: &dyn Store, out: &mut (dyn Write + Send)) -> anyhow::Result<()> {
     let keys = store.api_keys().await?;
     if keys.is_empty() {
-        writeln!(out, "There are no keys. `ringtrue key create NAME` makes one.")?;
+        writeln!(
+            out,
+            "There are no keys. `ringtrue key create NAME` makes one."
+        )?;
         return Ok(());
     }
     let width = |column: fn(&ApiKey) -> usize| keys.iter().map(column).max().unwrap_or(0);
@@ -153,7 +156,10 @@ mod tests {
         let other = run_line(&store, &["create", "idp", "--tenant", "acme"]).await?;
         let key = store.api_key(token.id()).await?.context("is kept")?;
         assert!(key.accepts(&token));
-        assert_eq!((key.name.as_str(), key.tenant), ("console", Tenant::default()));
+        assert_eq!(
+            (key.name.as_str(), key.tenant),
+            ("console", Tenant::default())
+        );
 
         let listed = run_line(&store, &["list"]).await?;
         assert_eq!(listed.lines().count(), 3);

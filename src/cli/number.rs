@@ -47,7 +47,10 @@ pub async fn run(
             }
             for challenge in challenges {
                 let details = challenge.details();
-                let reason = challenge.state().reason().map_or("", |reason| reason.name());
+                let reason = challenge
+                    .state()
+                    .reason()
+                    .map_or("", |reason| reason.name());
                 writeln!(
                     out,
                     "{}  {}  {}  {} {reason}",
@@ -61,7 +64,11 @@ pub async fn run(
         NumberCommand::Erase { number } => {
             let erased = store.erase(number.clone()).await?;
             let masked = number.masked();
-            writeln!(out, "Erased {masked} from {} challenges.", erased.challenges)?;
+            writeln!(
+                out,
+                "Erased {masked} from {} challenges.",
+                erased.challenges
+            )?;
             if erased.still_open > 0 {
                 let open = erased.still_open;
                 writeln!(

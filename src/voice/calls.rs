@@ -460,7 +460,7 @@ impl Call {
                 StreamSpec {
                     remote: remote.addr,
                     codec: remote.codec,
-                    payload_type: remote.payload,
+                    payload_type: remote.payload_type,
                     event: remote.event,
                     latch: line.trunk.latch,
                     media_timeout: policy.media_timeout,

@@ -305,7 +305,7 @@ impl Handset {
                 let spec = StreamSpec {
                     remote: remote.addr,
                     codec: remote.codec,
-                    payload_type: remote.payload,
+                    payload_type: remote.payload_type,
                     event: remote.event,
                     latch: false,
                     media_timeout: Duration::from_secs(60),
