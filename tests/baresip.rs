@@ -50,15 +50,24 @@ impl Baresip {
             }
             std::thread::sleep(Duration::from_millis(50));
         };
-        control.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout");
-        Baresip { _process: process, port, control, folder }
+        control
+            .set_read_timeout(Some(Duration::from_millis(200)))
+            .expect("a timeout");
+        Baresip {
+            _process: process,
+            port,
+            control,
+            folder,
+        }
     }
 
     /// A command as a netstring of JSON.
     fn command(&mut self, command: &str, params: &str) {
         let json = format!("{{\"command\":\"{command}\",\"params\":\"{params}\",\"token\":\"t\"}}");
         let netstring = format!("{}:{json},", json.len());
-        self.control.write_all(netstring.as_bytes()).expect("baresip listens");
+        self.control
+            .write_all(netstring.as_bytes())
+            .expect("baresip listens");
     }
 
     /// Reads its events until one contains `text`.
@@ -75,7 +84,10 @@ impl Baresip {
             }
         }
         let log = fs::read_to_string(self.folder.path().join("baresip.log"));
-        panic!("no {text} from baresip: {heard}\n{}", log.unwrap_or_default());
+        panic!(
+            "no {text} from baresip: {heard}\n{}",
+            log.unwrap_or_default()
+        );
     }
 }
 

@@ -23,7 +23,11 @@ fn kamailio(folder: &TempDir, phone: u16, algorithm: &str) -> (Running, u16) {
         .args(["-A", &format!("LISTEN=udp:127.0.0.1:{port}")])
         .args(["-A", &format!("PHONE=127.0.0.1:{phone}")])
         .args(["-A", &format!("ALGORITHM={algorithm}")]);
-    let process = Running::start(&mut command, "kamailio", &folder.path().join("kamailio.log"));
+    let process = Running::start(
+        &mut command,
+        "kamailio",
+        &folder.path().join("kamailio.log"),
+    );
     std::thread::sleep(Duration::from_secs(1));
     (process, port)
 }
@@ -48,7 +52,11 @@ async fn verify(algorithm: &str, password: &str, phone: &Sipp) -> String {
 async fn it_verifies_our_answers_by_md5_and_by_sha_256() {
     for algorithm in ["MD5", "SHA-256"] {
         let phone = Sipp::start("hash-rfc4733", Duration::from_millis(1500));
-        assert_eq!(verify(algorithm, "a secret", &phone).await, "approved/key_pressed", "{algorithm}");
+        assert_eq!(
+            verify(algorithm, "a secret", &phone).await,
+            "approved/key_pressed",
+            "{algorithm}"
+        );
         phone.succeeds();
     }
 }
@@ -56,5 +64,8 @@ async fn it_verifies_our_answers_by_md5_and_by_sha_256() {
 #[tokio::test]
 async fn it_refuses_a_wrong_password() {
     let phone = Sipp::start("busy", Duration::ZERO);
-    assert_eq!(verify("SHA-256", "a wrong one", &phone).await, "failed/trunk_rejected");
+    assert_eq!(
+        verify("SHA-256", "a wrong one", &phone).await,
+        "failed/trunk_rejected"
+    );
 }

@@ -19,34 +19,55 @@ async fn verify(scenario: &str, wait_ms: u64, call: &str, trunk: &str) -> String
     let id = ringtrue.challenge(NUMBER).await;
     let outcome = ringtrue.outcome(&id).await;
     phone.succeeds();
-    assert!(!ringtrue.log().contains("7400123456"), "the number stands in the log");
+    assert!(
+        !ringtrue.log().contains("7400123456"),
+        "the number stands in the log"
+    );
     outcome
 }
 
 #[tokio::test]
 async fn the_hash_key_by_rfc_4733_approves() {
-    assert_eq!(verify("hash-rfc4733", 1500, QUICK, "").await, "approved/key_pressed");
+    assert_eq!(
+        verify("hash-rfc4733", 1500, QUICK, "").await,
+        "approved/key_pressed"
+    );
 }
 
 #[tokio::test]
 async fn the_hash_key_by_info_approves() {
-    assert_eq!(verify("hash-info", 1500, QUICK, "").await, "approved/key_pressed");
-    assert_eq!(verify("hash-info-dtmf", 1500, QUICK, "").await, "approved/key_pressed");
+    assert_eq!(
+        verify("hash-info", 1500, QUICK, "").await,
+        "approved/key_pressed"
+    );
+    assert_eq!(
+        verify("hash-info-dtmf", 1500, QUICK, "").await,
+        "approved/key_pressed"
+    );
 }
 
 #[tokio::test]
 async fn the_hash_key_in_band_approves() {
-    assert_eq!(verify("hash-in-band", 1500, QUICK, "").await, "approved/key_pressed");
+    assert_eq!(
+        verify("hash-in-band", 1500, QUICK, "").await,
+        "approved/key_pressed"
+    );
 }
 
 #[tokio::test]
 async fn the_hash_key_before_the_invitation_never_approves() {
-    assert_eq!(verify("hash-before-prompt", 0, QUICK, "").await, "denied/no_keys");
+    assert_eq!(
+        verify("hash-before-prompt", 0, QUICK, "").await,
+        "denied/no_keys"
+    );
 }
 
 #[tokio::test]
 async fn only_wrong_keys_deny() {
-    assert_eq!(verify("star-only", 1500, QUICK, "").await, "denied/wrong_keys");
+    assert_eq!(
+        verify("star-only", 1500, QUICK, "").await,
+        "denied/wrong_keys"
+    );
 }
 
 #[tokio::test]
@@ -86,11 +107,17 @@ async fn a_phone_that_only_rings_is_given_up() {
 #[tokio::test]
 async fn an_answer_that_crosses_the_cancel_is_hung_up_and_never_approves() {
     let call = "ring_time = \"1s\"";
-    assert_eq!(verify("cancel-race-200", 0, call, "").await, "failed/no_answer");
+    assert_eq!(
+        verify("cancel-race-200", 0, call, "").await,
+        "failed/no_answer"
+    );
 }
 
 #[tokio::test]
 async fn credentials_are_given_when_asked() {
     let trunk = "username = \"ringtrue\"\npassword = \"a secret\"";
-    assert_eq!(verify("digest", 1500, QUICK, trunk).await, "approved/key_pressed");
+    assert_eq!(
+        verify("digest", 1500, QUICK, trunk).await,
+        "approved/key_pressed"
+    );
 }

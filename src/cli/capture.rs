@@ -30,9 +30,11 @@ impl Capture {
             options.mode(0o600);
         }
         let file = options.open(path)?;
-        let header = PcapHeader { datalink: DataLink::RAW, ..PcapHeader::default() };
-        let writer =
-            PcapWriter::with_header(BufWriter::new(file), header).map_err(as_io)?;
+        let header = PcapHeader {
+            datalink: DataLink::RAW,
+            ..PcapHeader::default()
+        };
+        let writer = PcapWriter::with_header(BufWriter::new(file), header).map_err(as_io)?;
         Ok(Capture { writer })
     }
 

@@ -30,7 +30,12 @@ impl<W: Write> Ladder<W> {
     /// # Errors
     /// When the writer fails.
     pub fn heading(&mut self, left: &str, right: &str) -> io::Result<()> {
-        writeln!(self.out, "{:>9}  {left:<12}{right:>w$}", "seconds", w = ARROW)
+        writeln!(
+            self.out,
+            "{:>9}  {left:<12}{right:>w$}",
+            "seconds",
+            w = ARROW
+        )
     }
 
     /// A datagram; media is not drawn.
@@ -58,7 +63,9 @@ impl<W: Write> Ladder<W> {
 
     fn time(&mut self, at: SystemTime) -> f64 {
         let start = *self.start.get_or_insert(at);
-        at.duration_since(start).unwrap_or(Duration::ZERO).as_secs_f64()
+        at.duration_since(start)
+            .unwrap_or(Duration::ZERO)
+            .as_secs_f64()
     }
 }
 
@@ -149,7 +156,9 @@ mod tests {
     #[test]
     fn garbage_is_named_and_not_printed() {
         let mut out = Vec::new();
-        Ladder::new(&mut out).datagram(&datagram("\u{1b}[2J", false)).expect("written");
+        Ladder::new(&mut out)
+            .datagram(&datagram("\u{1b}[2J", false))
+            .expect("written");
         let text = String::from_utf8(out).expect("UTF-8");
         assert!(text.contains("not a SIP message") && !text.contains('\u{1b}'));
     }

@@ -141,34 +141,50 @@ impl Dialplan {
     /// # Errors
     /// The first fault, with file and line.
     pub fn load(folder: &Path) -> Result<Dialplan, DialplanError> {
-        let at = |what: String| DialplanError { file: folder.display().to_string(), line: 0, what };
+        let at = |what: String| DialplanError {
+            file: folder.display().to_string(),
+            line: 0,
+            what,
+        };
         let entries = std::fs::read_dir(folder)
             .map_err(|error| at(format!("the folder of dialplans cannot be read: {error}")))?;
         let mut files = Vec::new();
         for entry in entries {
             let path = entry.map_err(|error| at(error.to_string()))?.path();
-            if path.extension().is_some_and(|extension| extension == "toml") {
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "toml")
+            {
                 files.push(path);
             }
             if files.len() > MOST_FILES {
-                return Err(at(format!("more than {MOST_FILES} files; merge some of them")));
+                return Err(at(format!(
+                    "more than {MOST_FILES} files; merge some of them"
+                )));
             }
         }
         files.sort();
         let mut plan = Dialplan::default();
         for path in files {
             let name = path.display().to_string();
-            let fault = |what: String| DialplanError { file: name.clone(), line: 0, what };
-            let size = std::fs::metadata(&path).map_err(|error| fault(error.to_string()))?.len();
+            let fault = |what: String| DialplanError {
+                file: name.clone(),
+                line: 0,
+                what,
+            };
+            let size = std::fs::metadata(&path)
+                .map_err(|error| fault(error.to_string()))?
+                .len();
             if size > LARGEST_FILE {
                 return Err(fault(format!("larger than {LARGEST_FILE} bytes; split it")));
             }
-            let text =
-                std::fs::read_to_string(&path).map_err(|error| fault(error.to_string()))?;
+            let text = std::fs::read_to_string(&path).map_err(|error| fault(error.to_string()))?;
             plan.add(&name, &text)?;
         }
         if plan.rules.is_empty() {
-            return Err(at("no rule in any *.toml file; a dialplan needs at least one".into()));
+            return Err(at(
+                "no rule in any *.toml file; a dialplan needs at least one".into(),
+            ));
         }
         Ok(plan)
     }
@@ -180,28 +196,46 @@ impl Dialplan {
     pub fn add(&mut self, name: &str, text: &str) -> Result<(), DialplanError> {
         let line_of = |span: Option<Range<usize>>| {
             let end = span.map_or(0, |span| span.start).min(text.len());
-            text.as_bytes()[..end].iter().filter(|byte| **byte == b'\n').count() + 1
+            text.as_bytes()[..end]
+                .iter()
+                .filter(|byte| **byte == b'\n')
+                .count()
+                + 1
         };
-        let fault = |line: usize, what: String| DialplanError { file: name.into(), line, what };
+        let fault = |line: usize, what: String| DialplanError {
+            file: name.into(),
+            line,
+            what,
+        };
         let file: File = toml::from_str(text).map_err(|error| {
-            fault(line_of(error.span()), with_suggestion(error.message(), &KEYS))
+            fault(
+                line_of(error.span()),
+                with_suggestion(error.message(), &KEYS),
+            )
         })?;
         let source: Arc<str> = name.into();
         for spanned in file.rule {
             let line = line_of(Some(spanned.span()));
             let rule = spanned.into_inner();
             let digits = rule.prefix.strip_prefix('+');
-            let Some(digits) = digits.filter(|d| d.len() <= 15 && d.bytes().all(|b| b.is_ascii_digit()))
+            let Some(digits) =
+                digits.filter(|d| d.len() <= 15 && d.bytes().all(|b| b.is_ascii_digit()))
             else {
                 return Err(fault(
                     line,
-                    format!("`{}` is no prefix; write + and up to 15 digits, as in \"+44\"", rule.prefix),
+                    format!(
+                        "`{}` is no prefix; write + and up to 15 digits, as in \"+44\"",
+                        rule.prefix
+                    ),
                 ));
             };
             let mut kinds = Vec::new();
             for kind in &rule.kinds {
                 kinds.push(NumberKind::from_name(kind).ok_or_else(|| {
-                    fault(line, format!("`{kind}` is no kind of number; try mobile, fixed_line or premium"))
+                    fault(
+                        line,
+                        format!("`{kind}` is no kind of number; try mobile, fixed_line or premium"),
+                    )
                 })?);
             }
             let action = match (rule.trunk, rule.refuse) {
@@ -212,7 +246,10 @@ impl Dialplan {
                 }),
                 (None, Some(text)) => Action::Refuse(text.into()),
                 _ => {
-                    return Err(fault(line, "a rule has either `trunk` or `refuse`, and not both".into()));
+                    return Err(fault(
+                        line,
+                        "a rule has either `trunk` or `refuse`, and not both".into(),
+                    ));
                 }
             };
             let prefix: Arc<str> = format!("+{digits}").into();
@@ -224,20 +261,32 @@ impl Dialplan {
             if let Some(other) = same {
                 return Err(fault(
                     line,
-                    format!("the same prefix and kind as {}:{}; remove one of them", other.file, other.line),
+                    format!(
+                        "the same prefix and kind as {}:{}; remove one of them",
+                        other.file, other.line
+                    ),
                 ));
             }
-            there.push(Rule { prefix, kinds, action, file: Arc::clone(&source), line });
+            there.push(Rule {
+                prefix,
+                kinds,
+                action,
+                file: Arc::clone(&source),
+                line,
+            });
         }
         Ok(())
     }
 
     /// The trunks that rules name.
     pub fn trunks(&self) -> impl Iterator<Item = &str> {
-        self.rules.values().flatten().filter_map(|rule| match &rule.action {
-            Action::Route(route) => Some(&*route.trunk),
-            Action::Refuse(_) => None,
-        })
+        self.rules
+            .values()
+            .flatten()
+            .filter_map(|rule| match &rule.action {
+                Action::Route(route) => Some(&*route.trunk),
+                Action::Refuse(_) => None,
+            })
     }
 
     /// The rules that fit, the winner first.
@@ -263,10 +312,14 @@ impl Dialplan {
     pub fn route(&self, number: &PhoneNumber) -> Result<Route, Refusal> {
         match self.fitting(number).next().map(|rule| &rule.action) {
             Some(Action::Route(route)) => Ok(route.clone()),
-            Some(Action::Refuse(text)) => {
-                Err(Refusal { code: "refused_by_dialplan", text: Arc::clone(text) })
-            }
-            None => Err(Refusal { code: "no_rule", text: "no rule of the dialplan fits the number".into() }),
+            Some(Action::Refuse(text)) => Err(Refusal {
+                code: "refused_by_dialplan",
+                text: Arc::clone(text),
+            }),
+            None => Err(Refusal {
+                code: "no_rule",
+                text: "no rule of the dialplan fits the number".into(),
+            }),
         }
     }
 
@@ -284,7 +337,9 @@ impl Dialplan {
 /// The message of a parser, with the key that was probably meant.
 pub(crate) fn with_suggestion(message: &str, known: &[&str]) -> String {
     let message = message.lines().next().unwrap_or_default();
-    let Some(key) = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next())
+    let Some(key) = message
+        .strip_prefix("unknown field `")
+        .and_then(|rest| rest.split('`').next())
     else {
         return message.to_owned();
     };
@@ -321,31 +376,63 @@ mod tests {
              [[rule]]\nprefix = \"+44\"\nkinds = [\"mobile\"]\ntrunk = \"uk-mobile\"\ncaller_id = \"+442079460000\"\n\
              [[rule]]\nprefix = \"+4479\"\nrefuse = \"not these\"\n",
         );
-        let trunk = |text| plan.route(&number(text)).map(|route| route.trunk.to_string());
+        let trunk = |text| {
+            plan.route(&number(text))
+                .map(|route| route.trunk.to_string())
+        };
         assert_eq!(trunk("+33142685300").as_deref(), Ok("world"));
         assert_eq!(trunk("+442079460123").as_deref(), Ok("uk"));
         assert_eq!(trunk("+447400123456").as_deref(), Ok("uk-mobile"));
         let refused = trunk("+447911123456").expect_err("refused");
-        assert_eq!((refused.code(), refused.to_string().as_str()), ("refused_by_dialplan", "not these"));
+        assert_eq!(
+            (refused.code(), refused.to_string().as_str()),
+            ("refused_by_dialplan", "not these")
+        );
         let why = plan.explain(&number("+447400123456"));
-        assert_eq!(why.winner.as_deref(), Some("test.toml:7: prefix +44 for [Mobile] to trunk uk-mobile in en-GB as +442079460000"));
+        assert_eq!(
+            why.winner.as_deref(),
+            Some(
+                "test.toml:7: prefix +44 for [Mobile] to trunk uk-mobile in en-GB as +442079460000"
+            )
+        );
         assert_eq!(why.losers.len(), 2);
     }
 
     #[test]
     fn no_rule_is_a_refusal() {
         let plan = plan("[[rule]]\nprefix = \"+1\"\ntrunk = \"us\"\n");
-        assert_eq!(plan.route(&number("+447400123456")).expect_err("none").code(), "no_rule");
+        assert_eq!(
+            plan.route(&number("+447400123456"))
+                .expect_err("none")
+                .code(),
+            "no_rule"
+        );
     }
 
     #[test]
     fn faults_name_line_and_fix() {
         for (text, line, what) in [
             ("[[rule]]\nprefx = \"+44\"\n", 2, "did you mean `prefix`"),
-            ("\n[[rule]]\nprefix = \"44\"\ntrunk = \"a\"\n", 2, "write + and up to 15 digits"),
-            ("[[rule]]\nprefix = \"+44\"\n", 1, "either `trunk` or `refuse`"),
-            ("[[rule]]\nprefix = \"+44\"\nkinds = [\"mobil\"]\ntrunk = \"a\"\n", 1, "no kind of number"),
-            ("[[rule]]\nprefix = \"+1\"\ntrunk = \"a\"\n[[rule]]\nprefix = \"+1\"\ntrunk = \"b\"\n", 4, "test.toml:1"),
+            (
+                "\n[[rule]]\nprefix = \"44\"\ntrunk = \"a\"\n",
+                2,
+                "write + and up to 15 digits",
+            ),
+            (
+                "[[rule]]\nprefix = \"+44\"\n",
+                1,
+                "either `trunk` or `refuse`",
+            ),
+            (
+                "[[rule]]\nprefix = \"+44\"\nkinds = [\"mobil\"]\ntrunk = \"a\"\n",
+                1,
+                "no kind of number",
+            ),
+            (
+                "[[rule]]\nprefix = \"+1\"\ntrunk = \"a\"\n[[rule]]\nprefix = \"+1\"\ntrunk = \"b\"\n",
+                4,
+                "test.toml:1",
+            ),
         ] {
             let error = Dialplan::default().add("test.toml", text).expect_err(text);
             assert_eq!(error.line, line, "{error}");

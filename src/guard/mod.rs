@@ -87,14 +87,24 @@ pub struct Guard {
 impl Guard {
     /// Nothing counted yet.
     pub fn new(config: GuardConfig) -> Guard {
-        Guard { config, hash: RandomState::new(), counts: HashMap::new(), swept: None }
+        Guard {
+            config,
+            hash: RandomState::new(),
+            counts: HashMap::new(),
+            swept: None,
+        }
     }
 
     /// Whether a challenge may begin now; counted if so.
     ///
     /// # Errors
     /// When a limit is reached.
-    pub fn admit(&mut self, tenant: &Tenant, number: &PhoneNumber, now: Instant) -> Result<(), Refusal> {
+    pub fn admit(
+        &mut self,
+        tenant: &Tenant,
+        number: &PhoneNumber,
+        now: Instant,
+    ) -> Result<(), Refusal> {
         self.sweep(now);
         let asked = [
             (
@@ -110,10 +120,16 @@ impl Guard {
             (Who::All, self.config.total, ("too_many", "at once")),
         ];
         for (who, limit, (code, what)) in asked {
-            let Some(count) = self.counts.get(&who) else { continue };
+            let Some(count) = self.counts.get(&who) else {
+                continue;
+            };
             let age = now.saturating_duration_since(count.since);
             if age < self.config.window && count.count >= limit {
-                return Err(Refusal { code, what, retry_after: self.config.window - age });
+                return Err(Refusal {
+                    code,
+                    what,
+                    retry_after: self.config.window - age,
+                });
             }
         }
         // Full of numbers of this very window: closed rather than blind.
@@ -125,9 +141,15 @@ impl Guard {
             });
         }
         for (who, _, _) in asked {
-            let count = self.counts.entry(who).or_insert(Count { since: now, count: 0 });
+            let count = self.counts.entry(who).or_insert(Count {
+                since: now,
+                count: 0,
+            });
             if now.saturating_duration_since(count.since) >= self.config.window {
-                *count = Count { since: now, count: 0 };
+                *count = Count {
+                    since: now,
+                    count: 0,
+                };
             }
             count.count = count.count.saturating_add(1);
         }
@@ -137,9 +159,12 @@ impl Guard {
     /// Drops counts of windows that are over, once a window or when there is no room.
     fn sweep(&mut self, now: Instant) {
         let window = self.config.window;
-        let due = self.swept.is_none_or(|at| now.saturating_duration_since(at) >= window / 4);
+        let due = self
+            .swept
+            .is_none_or(|at| now.saturating_duration_since(at) >= window / 4);
         if due {
-            self.counts.retain(|_, count| now.saturating_duration_since(count.since) < window);
+            self.counts
+                .retain(|_, count| now.saturating_duration_since(count.since) < window);
             self.swept = Some(now);
         }
     }
@@ -151,7 +176,10 @@ mod tests {
 
     #[test]
     fn a_number_has_its_limit_and_gets_it_back() {
-        let config = GuardConfig { per_number: 2, ..GuardConfig::default() };
+        let config = GuardConfig {
+            per_number: 2,
+            ..GuardConfig::default()
+        };
         let mut guard = Guard::new(config);
         let tenant = Tenant::new("t").expect("a tenant");
         let number = PhoneNumber::parse("+447400123456").expect("a number");
@@ -165,12 +193,18 @@ mod tests {
         assert_eq!(refused.code(), "too_many_for_number");
         assert_eq!(refused.retry_after(), Duration::from_secs(500));
         assert_eq!(guard.admit(&tenant, &other, later), Ok(()));
-        assert_eq!(guard.admit(&tenant, &number, now + Duration::from_secs(600)), Ok(()));
+        assert_eq!(
+            guard.admit(&tenant, &number, now + Duration::from_secs(600)),
+            Ok(())
+        );
     }
 
     #[test]
     fn a_tenant_has_its_limit() {
-        let config = GuardConfig { per_tenant: 1, ..GuardConfig::default() };
+        let config = GuardConfig {
+            per_tenant: 1,
+            ..GuardConfig::default()
+        };
         let mut guard = Guard::new(config);
         let tenant = Tenant::new("t").expect("a tenant");
         let other = Tenant::new("u").expect("a tenant");

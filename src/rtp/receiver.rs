@@ -317,11 +317,9 @@ impl Receiver {
             Kind::Event(_) | Kind::Unknown => Content::Other,
         };
         let (timeline, transit) = (&mut self.timeline, &source.transit);
-        let in_time = self
-            .window
-            .insert(number, content, arrival, &mut |item| {
-                timeline.advance(item, transit, hear)
-            });
+        let in_time = self.window.insert(number, content, arrival, &mut |item| {
+            timeline.advance(item, transit, hear)
+        });
         match kind {
             Kind::Unknown => {
                 self.statistics.wrong_payload_type += 1;

@@ -184,14 +184,16 @@ mod tests {
                 timestamp: *number as u32,
                 payload: &payload,
             };
-            taken.push(window.insert(*number, content, arrival(now), &mut |item| match item {
-                Item::Packet(Content::Audio { timestamp, payload }, _) => {
-                    assert_eq!(payload, [timestamp as u8; 3]);
-                    heard.push(i64::from(timestamp));
-                }
-                Item::Packet(Content::Other, _) => panic!("nothing else was put in"),
-                Item::Missing(count) => heard.push(-(count as i64)),
-            }));
+            taken.push(
+                window.insert(*number, content, arrival(now), &mut |item| match item {
+                    Item::Packet(Content::Audio { timestamp, payload }, _) => {
+                        assert_eq!(payload, [timestamp as u8; 3]);
+                        heard.push(i64::from(timestamp));
+                    }
+                    Item::Packet(Content::Other, _) => panic!("nothing else was put in"),
+                    Item::Missing(count) => heard.push(-(count as i64)),
+                }),
+            );
         }
         (heard, taken)
     }

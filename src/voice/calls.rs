@@ -5,7 +5,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tracing::{debug, info, warn};
 
@@ -42,7 +42,12 @@ pub struct TrunkLine {
 impl TrunkLine {
     /// A line without calls.
     pub fn new(trunk: Trunk, target: Option<SocketAddr>, local: SocketAddr) -> TrunkLine {
-        TrunkLine { trunk, target, local, open: 0 }
+        TrunkLine {
+            trunk,
+            target,
+            local,
+            open: 0,
+        }
     }
 }
 
@@ -86,7 +91,10 @@ impl Calls {
     ) -> Calls {
         Calls {
             policy,
-            trunks: trunks.into_iter().map(|line| (line.trunk.name.clone(), line)).collect(),
+            trunks: trunks
+                .into_iter()
+                .map(|line| (line.trunk.name.clone(), line))
+                .collect(),
             prompts,
             media,
             calls: HashMap::new(),
@@ -143,7 +151,10 @@ impl Calls {
             warn!(call = %call.0, "a second order for a call in progress was set aside");
             return Ok(());
         }
-        let line = self.trunks.get_mut(&order.trunk).ok_or(Reason::TrunkUnavailable)?;
+        let line = self
+            .trunks
+            .get_mut(&order.trunk)
+            .ok_or(Reason::TrunkUnavailable)?;
         let target = line.target.ok_or(Reason::TrunkUnavailable)?;
         if line.open >= line.trunk.max_calls {
             return Err(Reason::Overloaded);
@@ -155,7 +166,11 @@ impl Calls {
         let local = SocketAddr::new(line.local.ip(), reservation.addr().port());
         let trunk = &line.trunk;
         let user = order.to.e164();
-        let user = if trunk.plus { user } else { user.trim_start_matches('+') };
+        let user = if trunk.plus {
+            user
+        } else {
+            user.trim_start_matches('+')
+        };
         let caller = order.caller_id.as_ref().or(trunk.caller_id.as_ref());
         let from = match caller {
             Some(caller) => format!("sip:{caller}@{}", trunk.domain),
@@ -165,10 +180,11 @@ impl Calls {
         let uri = format!("sip:{user}@{}", trunk.domain);
         // Half of the random part of the call's own name: unique, and positive as some read it.
         let session = SessionId::new(call.0.as_u128() as u64 >> 2);
-        let offer = Offer::new(local, &trunk.codecs, Some(EVENT_PAYLOAD), session).map_err(|error| {
-            warn!(%error, "no offer for a call");
-            Reason::MediaIncompatible
-        })?;
+        let offer =
+            Offer::new(local, &trunk.codecs, Some(EVENT_PAYLOAD), session).map_err(|error| {
+                warn!(%error, "no offer for a call");
+                Reason::MediaIncompatible
+            })?;
         let sip = endpoint
             .invite(
                 now,
@@ -221,7 +237,9 @@ impl Calls {
 
     /// The endpoint has news of a call.
     pub fn on_sip(&mut self, endpoint: &mut Endpoint, now: Instant, event: Event) {
-        let Some(call) = self.by_sip.get(&event.call()).copied() else { return };
+        let Some(call) = self.by_sip.get(&event.call()).copied() else {
+            return;
+        };
         match event {
             Event::Ringing { .. } | Event::Progress { .. } => self.report(call, News::Ringing),
             Event::Forwarded { how, .. } => {
@@ -235,13 +253,18 @@ impl Calls {
             }
             Event::Answered { sdp, .. } => self.answered(endpoint, now, call, &sdp),
             Event::Info { content, body, .. } => {
-                let Some(key) = InfoKey::read(content.as_str(), &body) else { return };
+                let Some(key) = InfoKey::read(content.as_str(), &body) else {
+                    return;
+                };
                 let began = now.checked_sub(key.held.unwrap_or_default()).unwrap_or(now);
                 let stream = self.calls.get(&call).and_then(Call::stream);
                 match stream {
                     // One press may come as INFO and in the media: the stream's keypad merges them.
                     Some(stream) => {
-                        let command = StreamCommand::Info { digit: key.digit, held: key.held };
+                        let command = StreamCommand::Info {
+                            digit: key.digit,
+                            held: key.held,
+                        };
                         self.tell(stream, command);
                     }
                     None => self.key(endpoint, now, call, key.digit, KeySource::SipInfo, began),
@@ -261,7 +284,9 @@ impl Calls {
     }
 
     fn answered(&mut self, endpoint: &mut Endpoint, now: Instant, call: CallRef, body: &[u8]) {
-        let Some(state) = self.calls.get_mut(&call) else { return };
+        let Some(state) = self.calls.get_mut(&call) else {
+            return;
+        };
         if state.answered {
             return;
         }
@@ -279,20 +304,28 @@ impl Calls {
 
     /// The media plane has news of a stream.
     pub fn on_stream(&mut self, endpoint: &mut Endpoint, now: Instant, event: StreamEvent) {
-        let Some(call) = self.by_stream.get(&event.stream).copied() else { return };
+        let Some(call) = self.by_stream.get(&event.stream).copied() else {
+            return;
+        };
         match event.news {
-            StreamNews::Key(KeyPress { digit, source, began, .. }) => {
+            StreamNews::Key(KeyPress {
+                digit,
+                source,
+                began,
+                ..
+            }) => {
                 self.key(endpoint, now, call, digit, source, began);
             }
             StreamNews::Finished { tag } => {
-                self.steps(endpoint, now, call, |script, now| script.on_finished(tag, now));
+                self.steps(endpoint, now, call, |script, now| {
+                    script.on_finished(tag, now)
+                });
             }
             StreamNews::NoMedia => self.end(endpoint, now, call, Reason::MediaLost),
             StreamNews::Closed(statistics) => {
                 debug!(call = %call.0, ?statistics, "stream closed");
                 self.by_stream.remove(&event.stream);
             }
-            _ => {}
         }
     }
 
@@ -305,11 +338,20 @@ impl Calls {
         source: KeySource,
         began: Instant,
     ) {
-        let Some(state) = self.calls.get_mut(&call) else { return };
+        let Some(state) = self.calls.get_mut(&call) else {
+            return;
+        };
         let (fate, steps) = state.script.on_key(digit, began, now);
         let counted = fate == KeyFate::Counted;
         // Said before the conclusion it may bring, so that the log of a challenge reads in order.
-        self.report(call, News::Key { digit, source, counted });
+        self.report(
+            call,
+            News::Key {
+                digit,
+                source,
+                counted,
+            },
+        );
         self.apply(endpoint, now, call, steps);
     }
 
@@ -338,14 +380,18 @@ impl Calls {
         call: CallRef,
         ask: impl FnOnce(&mut Script, Instant) -> Vec<Step>,
     ) {
-        let Some(state) = self.calls.get_mut(&call) else { return };
+        let Some(state) = self.calls.get_mut(&call) else {
+            return;
+        };
         let steps = ask(&mut state.script, now);
         self.apply(endpoint, now, call, steps);
     }
 
     fn apply(&mut self, endpoint: &mut Endpoint, now: Instant, call: CallRef, steps: Vec<Step>) {
         for step in steps {
-            let Some(state) = self.calls.get_mut(&call) else { return };
+            let Some(state) = self.calls.get_mut(&call) else {
+                return;
+            };
             match step {
                 Step::Play { lines, tag } => {
                     if let Some(stream) = state.stream() {
@@ -369,7 +415,9 @@ impl Calls {
     }
 
     fn schedule(&mut self, call: CallRef) {
-        let Some(state) = self.calls.get_mut(&call) else { return };
+        let Some(state) = self.calls.get_mut(&call) else {
+            return;
+        };
         let wanted = state.script.deadline();
         if wanted != state.deadline {
             if let Some(old) = state.deadline.take() {
@@ -384,7 +432,9 @@ impl Calls {
 
     /// The endpoint holds nothing of the call any more.
     fn forget(&mut self, call: CallRef) {
-        let Some(mut state) = self.calls.remove(&call) else { return };
+        let Some(mut state) = self.calls.remove(&call) else {
+            return;
+        };
         // No call leaves without an end: what the endpoint released undecided has failed.
         for step in state.script.ended_by(Reason::CallFailed) {
             if let Step::Conclude(reason) = step {
@@ -441,7 +491,9 @@ impl Call {
         policy: &CallPolicy,
         body: &[u8],
     ) -> Result<StreamId, Reason> {
-        let line = trunks.get(&self.order.trunk).ok_or(Reason::TrunkUnavailable)?;
+        let line = trunks
+            .get(&self.order.trunk)
+            .ok_or(Reason::TrunkUnavailable)?;
         let Audio::Reserved(reservation, offer) = std::mem::replace(&mut self.audio, Audio::Closed)
         else {
             return Err(Reason::CallFailed);

@@ -31,7 +31,12 @@ impl Carrier {
     pub async fn bind(address: SocketAddr, tap: Tap) -> io::Result<Carrier> {
         let socket = UdpSocket::bind(address).await?;
         let local = socket.local_addr()?;
-        Ok(Carrier { socket, local, tap, buffer: vec![0; LARGEST].into_boxed_slice() })
+        Ok(Carrier {
+            socket,
+            local,
+            tap,
+            buffer: vec![0; LARGEST].into_boxed_slice(),
+        })
     }
 
     /// The bound address.
@@ -53,7 +58,8 @@ impl Carrier {
             match self.socket.try_recv_from(&mut self.buffer) {
                 Ok((length, from)) => {
                     let data = self.buffer.get(..length).unwrap_or(&[]);
-                    self.tap.copy(Plane::Signalling, false, from, self.local, data);
+                    self.tap
+                        .copy(Plane::Signalling, false, from, self.local, data);
                     endpoint.handle_datagram(Instant::now(), from, data);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
@@ -71,7 +77,13 @@ impl Carrier {
         let mut any = false;
         while let Some(transmit) = endpoint.poll_transmit() {
             any = true;
-            self.tap.copy(Plane::Signalling, true, self.local, transmit.to, &transmit.bytes);
+            self.tap.copy(
+                Plane::Signalling,
+                true,
+                self.local,
+                transmit.to,
+                &transmit.bytes,
+            );
             let result = match self.socket.try_send_to(&transmit.bytes, transmit.to) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.socket.send_to(&transmit.bytes, transmit.to).await

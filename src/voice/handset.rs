@@ -111,7 +111,10 @@ pub struct Timing {
 impl Default for Timing {
     fn default() -> Self {
         // The longest greeting and the beginning of the invitation, in any of the locales.
-        Timing { press_after: Duration::from_secs(9), hang_up_after: Duration::from_secs(2) }
+        Timing {
+            press_after: Duration::from_secs(9),
+            hang_up_after: Duration::from_secs(2),
+        }
     }
 }
 
@@ -144,15 +147,26 @@ impl Handset {
     ///
     /// # Errors
     /// When loopback has no free port.
-    pub async fn start(timing: Timing, ports: std::ops::RangeInclusive<u16>) -> io::Result<Handset> {
+    pub async fn start(
+        timing: Timing,
+        ports: std::ops::RangeInclusive<u16>,
+    ) -> io::Result<Handset> {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let carrier = Carrier::bind(SocketAddr::new(loopback, 0), Tap::default()).await?;
         let (events, streams) = mpsc::channel(1024);
         let media = MediaPlane::start(
-            MediaConfig { bind: loopback, ports, shards: 1, tap: Tap::default() },
+            MediaConfig {
+                bind: loopback,
+                ports,
+                shards: 1,
+                tap: Tap::default(),
+            },
             events,
         )?;
-        let config = EndpointConfig { takes_calls: true, ..EndpointConfig::new(carrier.local()) };
+        let config = EndpointConfig {
+            takes_calls: true,
+            ..EndpointConfig::new(carrier.local())
+        };
         let endpoint = Endpoint::new(config, rand::random());
         Ok(Handset {
             carrier,
@@ -271,7 +285,9 @@ impl Handset {
             .map(|(id, _)| *id)
             .collect();
         for id in due {
-            let Some(call) = self.calls.get_mut(&id) else { continue };
+            let Some(call) = self.calls.get_mut(&id) else {
+                continue;
+            };
             call.next = None;
             match (&call.state, call.behaviour) {
                 (State::Ringing, _) => self.pick_up(now, id),
@@ -292,9 +308,12 @@ impl Handset {
     }
 
     fn pick_up(&mut self, now: Instant, id: CallId) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        let opened = Description::parse(&call.offer).map_err(|error| error.to_string()).and_then(
-            |offer| {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        let opened = Description::parse(&call.offer)
+            .map_err(|error| error.to_string())
+            .and_then(|offer| {
                 let reservation = self.media.reserve().map_err(|error| error.to_string())?;
                 self.session += 1;
                 let session = SessionId::new(self.session);
@@ -311,11 +330,12 @@ impl Handset {
                     media_timeout: Duration::from_secs(60),
                 };
                 let sdp = answer.as_str().to_owned();
-                let stream =
-                    self.media.open(reservation, spec).map_err(|error| error.to_string())?;
+                let stream = self
+                    .media
+                    .open(reservation, spec)
+                    .map_err(|error| error.to_string())?;
                 Ok((stream, sdp))
-            },
-        );
+            });
         let result = match opened {
             Ok((stream, sdp)) => {
                 call.state = State::InCall { stream };
@@ -338,14 +358,22 @@ impl Handset {
             Way::Info => {
                 let body = format!("Signal={digit}\r\nDuration={}\r\n", HELD.as_millis());
                 let sent =
-                    self.endpoint.send_info(now, id, "application/dtmf-relay", body.as_bytes());
+                    self.endpoint
+                        .send_info(now, id, "application/dtmf-relay", body.as_bytes());
                 if let Err(error) = sent {
                     debug!(%error, "sandbox phone");
                 }
                 return;
             }
         };
-        self.tell(stream, StreamCommand::SendKey { digit, way, held: HELD });
+        self.tell(
+            stream,
+            StreamCommand::SendKey {
+                digit,
+                way,
+                held: HELD,
+            },
+        );
     }
 
     fn tell(&self, stream: StreamId, command: StreamCommand) {

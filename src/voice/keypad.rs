@@ -33,15 +33,23 @@ impl InfoKey {
             let mut digit = None;
             let mut held = None;
             for line in text.lines() {
-                let Some((name, value)) = line.split_once('=') else { continue };
+                let Some((name, value)) = line.split_once('=') else {
+                    continue;
+                };
                 let value = value.trim();
                 if name.trim().eq_ignore_ascii_case("signal") && digit.is_none() {
                     digit = Some(digit_named(value)?);
                 } else if name.trim().eq_ignore_ascii_case("duration") {
-                    held = value.parse().ok().map(|ms| Duration::from_millis(ms).min(LONGEST_PRESS));
+                    held = value
+                        .parse()
+                        .ok()
+                        .map(|ms| Duration::from_millis(ms).min(LONGEST_PRESS));
                 }
             }
-            Some(InfoKey { digit: digit?, held })
+            Some(InfoKey {
+                digit: digit?,
+                held,
+            })
         } else if kind.eq_ignore_ascii_case("application/dtmf") {
             let digit = digit_named(text.trim())?;
             Some(InfoKey { digit, held: None })
@@ -71,18 +79,38 @@ mod tests {
     use super::*;
 
     fn read(content_type: &str, body: &str) -> Option<(char, u128)> {
-        InfoKey::read(content_type, body.as_bytes())
-            .map(|key| (key.digit.as_char(), key.held.map_or(0, |held| held.as_millis())))
+        InfoKey::read(content_type, body.as_bytes()).map(|key| {
+            (
+                key.digit.as_char(),
+                key.held.map_or(0, |held| held.as_millis()),
+            )
+        })
     }
 
     #[test]
     fn the_bodies_of_the_field_are_read() {
         for (kind, body, key) in [
-            ("application/dtmf-relay", "Signal=#\r\nDuration=160\r\n", ('#', 160)),
-            ("Application/DTMF-Relay", "signal = 5\nduration = 250", ('5', 250)),
-            ("application/dtmf-relay;charset=utf-8", "Signal=11\r\nDuration=100", ('#', 100)),
+            (
+                "application/dtmf-relay",
+                "Signal=#\r\nDuration=160\r\n",
+                ('#', 160),
+            ),
+            (
+                "Application/DTMF-Relay",
+                "signal = 5\nduration = 250",
+                ('5', 250),
+            ),
+            (
+                "application/dtmf-relay;charset=utf-8",
+                "Signal=11\r\nDuration=100",
+                ('#', 100),
+            ),
             ("application/dtmf-relay", "Signal=*", ('*', 0)),
-            ("application/dtmf-relay", "Signal=#\r\nDuration=999999999", ('#', 10_000)),
+            (
+                "application/dtmf-relay",
+                "Signal=#\r\nDuration=999999999",
+                ('#', 10_000),
+            ),
             ("application/dtmf", "#", ('#', 0)),
             ("application/dtmf", " d \r\n", ('D', 0)),
             ("application/dtmf", "10", ('*', 0)),

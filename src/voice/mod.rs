@@ -2,6 +2,7 @@
 
 pub mod calls;
 pub mod carrier;
+pub mod gateway;
 pub mod handset;
 mod keypad;
 pub mod keys;

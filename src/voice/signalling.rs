@@ -12,9 +12,9 @@ use tokio::sync::{mpsc, watch};
 use tracing::warn;
 
 use super::calls::{Calls, TrunkLine};
+use super::carrier::Carrier;
 use super::media::StreamEvent;
 use super::order::{Command, Report};
-use super::carrier::Carrier;
 use super::trunk::Trunk;
 use crate::sip::endpoint::Endpoint;
 
@@ -147,8 +147,11 @@ pub async fn resolve(proxy: &str) -> Option<SocketAddr> {
     if let Ok(ip) = bare.parse() {
         return Some(SocketAddr::new(ip, 5060));
     }
-    let with_port =
-        if proxy.contains(':') { proxy.to_owned() } else { format!("{proxy}:5060") };
+    let with_port = if proxy.contains(':') {
+        proxy.to_owned()
+    } else {
+        format!("{proxy}:5060")
+    };
     let mut addresses = tokio::net::lookup_host(with_port).await.ok()?;
     addresses.next()
 }
@@ -175,7 +178,9 @@ pub async fn line(trunk: Trunk, bound: SocketAddr, advertise: Option<SocketAddr>
         warn!(trunk = %trunk.name, "the trunk's proxy does not resolve; its calls fail until it does");
     }
     let local = advertise.unwrap_or_else(|| {
-        target.and_then(|target| local_towards(target, bound).ok()).unwrap_or(bound)
+        target
+            .and_then(|target| local_towards(target, bound).ok())
+            .unwrap_or(bound)
     });
     TrunkLine::new(trunk, target, local)
 }

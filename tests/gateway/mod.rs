@@ -82,8 +82,11 @@ pub fn hash() -> News {
 /// A dialplan that leads every number to the trunk `carrier`.
 pub fn plan() -> ringtrue::dialplan::Dialplan {
     let mut plan = ringtrue::dialplan::Dialplan::default();
-    plan.add("test.toml", "[[rule]]\nprefix = \"+\"\ntrunk = \"carrier\"\n")
-        .expect("a sound dialplan");
+    plan.add(
+        "test.toml",
+        "[[rule]]\nprefix = \"+\"\ntrunk = \"carrier\"\n",
+    )
+    .expect("a sound dialplan");
     plan
 }
 

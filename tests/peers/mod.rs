@@ -42,7 +42,10 @@ impl Running {
             .stderr(err)
             .spawn()
             .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
-        Running { child, name: name.to_owned() }
+        Running {
+            child,
+            name: name.to_owned(),
+        }
     }
 
     /// Waits for the process to end; its exit code.
@@ -91,7 +94,16 @@ impl Sipp {
             .current_dir(&scenarios)
             .arg("-sf")
             .arg(format!("{scenario}.xml"))
-            .args(["-i", "127.0.0.1", "-m", "1", "-nostdin", "-timeout", "40s", "-timeout_error"])
+            .args([
+                "-i",
+                "127.0.0.1",
+                "-m",
+                "1",
+                "-nostdin",
+                "-timeout",
+                "40s",
+                "-timeout_error",
+            ])
             .args(["-p", &port.to_string(), "-d", &wait.as_millis().to_string()])
             .args(["-mp", &(udp_port() & !1).to_string()])
             .args(["-trace_err", "-error_file"])
@@ -99,7 +111,12 @@ impl Sipp {
             .arg("127.0.0.1");
         let process = Running::start(&mut command, "sipp", &folder.path().join("sipp.log"));
         std::thread::sleep(Duration::from_millis(300));
-        Sipp { process, port, scenario: scenario.to_owned(), folder }
+        Sipp {
+            process,
+            port,
+            scenario: scenario.to_owned(),
+            folder,
+        }
     }
 
     /// Waits for the scenario's end and asserts that SIPp saw all that it expected.
@@ -145,8 +162,11 @@ impl Ringtrue {
         let at = folder.path();
         short_prompts(&at.join("prompts/en-GB"));
         fs::create_dir_all(at.join("dialplans")).expect("a folder");
-        fs::write(at.join("dialplans/all.toml"), "[[rule]]\nprefix = \"+\"\ntrunk = \"peer\"\n")
-            .expect("a dialplan");
+        fs::write(
+            at.join("dialplans/all.toml"),
+            "[[rule]]\nprefix = \"+\"\ntrunk = \"peer\"\n",
+        )
+        .expect("a dialplan");
         let http = tcp_port();
         let config = format!(
             "[server]\nlisten = \"127.0.0.1:{http}\"\n\
@@ -173,7 +193,11 @@ impl Ringtrue {
             .args(["key", "create", "tests"])
             .output()
             .expect("ringtrue runs");
-        assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stderr));
+        assert!(
+            created.status.success(),
+            "{}",
+            String::from_utf8_lossy(&created.stderr)
+        );
         let token = String::from_utf8_lossy(&created.stdout)
             .split_whitespace()
             .find(|word| word.starts_with("rt_"))
@@ -198,7 +222,13 @@ impl Ringtrue {
             );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        Ringtrue { process, base, token, folder, client }
+        Ringtrue {
+            process,
+            base,
+            token,
+            folder,
+            client,
+        }
     }
 
     /// Posts a challenge for `number`; its id.

@@ -255,7 +255,11 @@ impl MediaPlane {
 fn even_ports(ports: &RangeInclusive<u16>) -> u16 {
     let (first, last) = (u32::from(*ports.start()), u32::from(*ports.end()));
     let first = first + (first & 1);
-    if last < first { 0 } else { ((last - first) / 2 + 1) as u16 }
+    if last < first {
+        0
+    } else {
+        ((last - first) / 2 + 1) as u16
+    }
 }
 
 #[cfg(test)]

@@ -65,7 +65,10 @@ pub(super) fn run(orders: &Receiver<Order>, events: &mpsc::Sender<StreamEvent>, 
     let mut wheel: Vec<Vec<Stream>> = (0..SLOTS).map(|_| Vec::new()).collect();
     let mut streams = 0usize;
     let mut scratch = Scratch::new();
-    let mut outbox = Outbox { events, waiting: VecDeque::new() };
+    let mut outbox = Outbox {
+        events,
+        waiting: VecDeque::new(),
+    };
     let mut epoch = Instant::now();
     let mut slot = 0u64;
     loop {
@@ -96,7 +99,9 @@ pub(super) fn run(orders: &Receiver<Order>, events: &mpsc::Sender<StreamEvent>, 
         let now = Instant::now();
         if let Some(here) = wheel.get_mut((slot % SLOTS) as usize) {
             for stream in here {
-                stream.tick(now, &mut scratch, tap, &mut |id, news| outbox.push(id, news));
+                stream.tick(now, &mut scratch, tap, &mut |id, news| {
+                    outbox.push(id, news)
+                });
             }
         }
         slot += 1;
@@ -116,11 +121,19 @@ fn carry_out(
     outbox: &mut Outbox<'_>,
 ) -> usize {
     let (Order::Open(id, _) | Order::Tell(id, _)) = &order;
-    let Some(here) = wheel.get_mut((id.0 % SLOTS) as usize) else { return streams };
+    let Some(here) = wheel.get_mut((id.0 % SLOTS) as usize) else {
+        return streams;
+    };
     match order {
         Order::Open(id, opened) => {
             let (reservation, spec) = *opened;
-            here.push(Stream::new(id, reservation, spec, Instant::now(), &mut rand::rng()));
+            here.push(Stream::new(
+                id,
+                reservation,
+                spec,
+                Instant::now(),
+                &mut rand::rng(),
+            ));
             streams + 1
         }
         Order::Tell(id, command) => {
@@ -133,7 +146,9 @@ fn carry_out(
                 return streams - 1;
             }
             if let Some(stream) = here.get_mut(index) {
-                stream.tell(command, Instant::now(), &mut |id, news| outbox.push(id, news));
+                stream.tell(command, Instant::now(), &mut |id, news| {
+                    outbox.push(id, news)
+                });
             }
             streams
         }

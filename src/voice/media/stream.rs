@@ -30,15 +30,26 @@ pub(super) struct Scratch {
 
 impl Scratch {
     pub(super) fn new() -> Scratch {
-        Scratch { datagram: [0; 2048], packet: [0; MAX_PACKET] }
+        Scratch {
+            datagram: [0; 2048],
+            packet: [0; MAX_PACKET],
+        }
     }
 }
 
 /// What is being sent.
 enum Playing {
     Nothing,
-    Prompts { prompts: Vec<Prompt>, index: usize, frame: usize, tag: u32 },
-    Tones { octets: Vec<u8>, at: usize },
+    Prompts {
+        prompts: Vec<Prompt>,
+        index: usize,
+        frame: usize,
+        tag: u32,
+    },
+    Tones {
+        octets: Vec<u8>,
+        at: usize,
+    },
 }
 
 /// What the detector has found in the audio of one tick.
@@ -67,15 +78,20 @@ impl Ears {
                 let samples = self.samples.get(..count).unwrap_or(&[]);
                 let position = self.detector.position() + count as u64;
                 let found = &mut self.found;
-                self.detector.feed(samples, &mut |detection| match detection {
-                    Detection::Began { digit, start_sample, .. } => {
-                        let ago = position.saturating_sub(start_sample);
-                        let ago = Duration::from_micros(ago.saturating_mul(125));
-                        let began = ended.checked_sub(ago).unwrap_or(ended);
-                        found.push(Tone::Began(digit, began));
-                    }
-                    Detection::Ended { digit, .. } => found.push(Tone::Ended(digit)),
-                });
+                self.detector
+                    .feed(samples, &mut |detection| match detection {
+                        Detection::Began {
+                            digit,
+                            start_sample,
+                            ..
+                        } => {
+                            let ago = position.saturating_sub(start_sample);
+                            let ago = Duration::from_micros(ago.saturating_mul(125));
+                            let began = ended.checked_sub(ago).unwrap_or(ended);
+                            found.push(Tone::Began(digit, began));
+                        }
+                        Detection::Ended { digit, .. } => found.push(Tone::Ended(digit)),
+                    });
             }
             Heard::Lost { samples } | Heard::Pause { samples } => self.gap(u64::from(samples)),
             Heard::Break => {
@@ -126,8 +142,15 @@ impl Stream {
         now: Instant,
         random: &mut impl Rng,
     ) -> Stream {
-        let peer = if spec.latch { Peer::Latching(spec.remote) } else { Peer::Named(spec.remote) };
-        let media = Media { audio: spec.payload_type, event: spec.event };
+        let peer = if spec.latch {
+            Peer::Latching(spec.remote)
+        } else {
+            Peer::Named(spec.remote)
+        };
+        let media = Media {
+            audio: spec.payload_type,
+            event: spec.event,
+        };
         Stream {
             id,
             socket: reservation.socket,
@@ -167,7 +190,12 @@ impl Stream {
     ) {
         match command {
             StreamCommand::Play { prompts, tag } => {
-                self.playing = Playing::Prompts { prompts, index: 0, frame: 0, tag };
+                self.playing = Playing::Prompts {
+                    prompts,
+                    index: 0,
+                    frame: 0,
+                    tag,
+                };
             }
             StreamCommand::SendKey { digit, way, held } => {
                 let held = held.clamp(Duration::from_millis(40), LONGEST_KEY);
@@ -178,7 +206,10 @@ impl Stream {
                             Some(EventSender::new(digit, samples, self.sender.timestamp()));
                     }
                     KeyWay::Rfc4733 | KeyWay::InBand => {
-                        let shape = KeyShape { tone_samples: samples, ..KeyShape::default() };
+                        let shape = KeyShape {
+                            tone_samples: samples,
+                            ..KeyShape::default()
+                        };
                         let tones = Generator::new(&[digit], shape).render();
                         let octets = g711::encode_all(self.spec.codec, &tones);
                         self.playing = Playing::Tones { octets, at: 0 };
@@ -217,7 +248,10 @@ impl Stream {
         tap: &Tap,
         news: &mut impl FnMut(StreamId, StreamNews),
     ) {
-        let arrival = Arrival { after: self.read, by: now };
+        let arrival = Arrival {
+            after: self.read,
+            by: now,
+        };
         for _ in 0..DATAGRAMS_A_TICK {
             let (length, from) = match self.socket.recv_from(&mut scratch.datagram) {
                 Ok(received) => received,
@@ -231,19 +265,25 @@ impl Stream {
             let datagram = scratch.datagram.get(..length).unwrap_or(&[]);
             tap.copy(Plane::Media, false, from, self.local, datagram);
             let ears = &mut self.ears;
-            let received =
-                self.receiver.receive(from, datagram, arrival, &mut |heard| ears.hear(heard));
+            let received = self
+                .receiver
+                .receive(from, datagram, arrival, &mut |heard| ears.hear(heard));
             if received.is_media() {
                 self.media = now;
             }
             // Tones of this packet come before its event: an event's leak is told by it.
             self.take_tones(now, news);
-            if let Received::Event { ended_before, began, ended } = received {
+            if let Received::Event {
+                ended_before,
+                began,
+                ended,
+            } = received
+            {
                 if let Some(digit) = ended_before {
                     self.keys.event_ended(digit, now);
                 }
-                if let Some(press) = began
-                    .and_then(|began| self.keys.event_began(began.digit, began.at, now))
+                if let Some(press) =
+                    began.and_then(|began| self.keys.event_began(began.digit, began.at, now))
                 {
                     news(self.id, StreamNews::Key(press));
                 }
@@ -281,14 +321,17 @@ impl Stream {
         tap: &Tap,
         news: &mut impl FnMut(StreamId, StreamNews),
     ) {
-        let Some(to) = self.receiver.peer().destination() else { return };
+        let Some(to) = self.receiver.peer().destination() else {
+            return;
+        };
         if let (Some(event), Some(payload_type)) = (&mut self.event, self.spec.event) {
             let report = event.next();
             let down = event.is_down();
             match report {
                 Some(report) => {
                     if let Ok(packet) =
-                        self.sender.event(payload_type, &report, &mut scratch.packet)
+                        self.sender
+                            .event(payload_type, &report, &mut scratch.packet)
                     {
                         tap.copy(Plane::Media, true, self.local, to, packet);
                         // A packet that is not sent is a packet lost; the next one comes in 20 ms.
@@ -307,13 +350,24 @@ impl Stream {
         let mut finished = None;
         let payload: &[u8] = match &mut self.playing {
             Playing::Nothing => &silence,
-            Playing::Prompts { prompts, index, frame, tag } => {
+            Playing::Prompts {
+                prompts,
+                index,
+                frame,
+                tag,
+            } => {
                 // Prompts without a frame are passed over.
-                while prompts.get(*index).is_some_and(|prompt| *frame >= prompt.frames()) {
+                while prompts
+                    .get(*index)
+                    .is_some_and(|prompt| *frame >= prompt.frames())
+                {
                     *index += 1;
                     *frame = 0;
                 }
-                match prompts.get(*index).and_then(|p| p.frame(self.spec.codec, *frame)) {
+                match prompts
+                    .get(*index)
+                    .and_then(|p| p.frame(self.spec.codec, *frame))
+                {
                     Some(octets) => {
                         *frame += 1;
                         octets
@@ -331,8 +385,9 @@ impl Stream {
                 if piece.is_empty() { &silence } else { piece }
             }
         };
-        if let Ok(packet) =
-            self.sender.audio(self.spec.payload_type, payload, &mut scratch.packet)
+        if let Ok(packet) = self
+            .sender
+            .audio(self.spec.payload_type, payload, &mut scratch.packet)
         {
             tap.copy(Plane::Media, true, self.local, to, packet);
             let _ = self.socket.send_to(packet, to);
