@@ -43,11 +43,20 @@ fn shipped_recordings_are_as_they_should_be() {
             let (inspection, _) = inspection::inspect(name, &recording).unwrap();
             assert_eq!(inspection.findings, [], "{locale}/{name}");
             let level = inspection.level.speech.unwrap().active_dbm0();
-            assert!((level - -20.0).abs() < 0.5, "{locale}/{name}: {level:.2} dBm0");
+            assert!(
+                (level - -20.0).abs() < 0.5,
+                "{locale}/{name}: {level:.2} dBm0"
+            );
             assert!(inspection.level.peak_dbfs <= -2.9, "{locale}/{name}");
             assert!(inspection.level.offset.abs() < 0.001, "{locale}/{name}");
-            assert!((0.03..0.2).contains(&inspection.lead_seconds), "{locale}/{name}");
-            assert!((0.1..0.4).contains(&inspection.tail_seconds), "{locale}/{name}");
+            assert!(
+                (0.03..0.2).contains(&inspection.lead_seconds),
+                "{locale}/{name}"
+            );
+            assert!(
+                (0.1..0.4).contains(&inspection.tail_seconds),
+                "{locale}/{name}"
+            );
         }
     }
     assert!(bytes < 4 * 1024 * 1024, "{bytes} bytes of recordings");
@@ -154,7 +163,10 @@ fn check_finds_what_is_wrong() {
     let (out, fit) = ringtrue_prompts(&["check", path, "--format", "json"]);
     assert!(!fit);
     let report: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!((&report["errors"], &report["warnings"]), (&5.into(), &3.into()));
+    assert_eq!(
+        (&report["errors"], &report["warnings"]),
+        (&5.into(), &3.into())
+    );
     let recordings = report["locales"][0]["recordings"].as_array().unwrap();
     assert_eq!(recordings.len(), PromptName::COUNT);
     let greeting = &recordings[PromptName::Greeting as usize];
@@ -199,7 +211,10 @@ fn export_leaves_own_recordings_alone() {
 #[test]
 fn convert_makes_a_recording_fit() {
     let dir = tempfile::tempdir().unwrap();
-    let (from, to) = (dir.path().join("studio.wav"), dir.path().join("greeting.wav"));
+    let (from, to) = (
+        dir.path().join("studio.wav"),
+        dir.path().join("greeting.wav"),
+    );
     // A faint recording at 16 kHz with a DC offset and a second of silence in front.
     let shipped = folder::read(&shipped().join("en-GB/greeting.wav")).unwrap();
     let mut samples = vec![300i16; 16_000];
@@ -222,5 +237,8 @@ fn convert_makes_a_recording_fit() {
     let line = ["prompts", "convert", "/nowhere.wav", to.to_str().unwrap()];
     let parsed = CommandLine::try_parse_from(line).unwrap();
     let error = prompts::run(&parsed.prompts, &mut Vec::new()).unwrap_err();
-    assert!(error.to_string().contains("/nowhere.wav cannot be read"), "{error}");
+    assert!(
+        error.to_string().contains("/nowhere.wav cannot be read"),
+        "{error}"
+    );
 }

@@ -18,7 +18,10 @@ const FADE: usize = SAMPLE_RATE as usize / 125;
 /// # Errors
 /// [`resample::RateError`] if the recording's rate is out of range.
 pub fn prepare(recording: &Recording) -> Result<Vec<i16>, resample::RateError> {
-    let mut samples = resample::to_8k(&recording.samples, recording.rate)?;
+    // Before resampling: an offset would leave a step at either end, which is heard as a sound.
+    let mut studio = recording.samples.clone();
+    level::remove_offset(&mut studio);
+    let mut samples = resample::to_8k(&studio, recording.rate)?;
     level::normalise(&mut samples, level::SPEECH_DBM0, level::PEAK_DBFS);
     if let Some(speech) = level::speech(&samples) {
         let (lead, tail) = inspection::ends(&samples, speech.active_dbfs);

@@ -12,7 +12,8 @@ use serde::Serialize;
 use crate::audio::folder::{self, FileError};
 use crate::audio::inspection::{self, Finding, Severity};
 use crate::audio::wav::{self, Recording};
-use crate::audio::{Codec, Locale, PromptName, builtin, g711, pcm, preparation};
+use crate::audio::{Codec, Locale, PromptName, SAMPLE_RATE, builtin, g711, pcm, preparation};
+use crate::dtmf::{Detection, Detector, DetectorConfig};
 
 /// Check, export and convert the recordings that calls play.
 #[derive(Debug, clap::Args)]
@@ -127,7 +128,10 @@ fn run_export(export: &Export, out: &mut impl Write) -> anyhow::Result<ExitCode>
     }
     if written + left == 0 {
         let tags: Vec<&str> = builtin::LOCALES.iter().map(|(tag, _)| *tag).collect();
-        bail!("no such locale comes with the program: choose one of {}", tags.join(", "));
+        bail!(
+            "no such locale comes with the program: choose one of {}",
+            tags.join(", ")
+        );
     }
     writeln!(
         out,
@@ -157,6 +161,44 @@ fn run_convert(convert: &Convert, out: &mut impl Write) -> anyhow::Result<ExitCo
         samples.len() as f64 / 8_000.0
     )?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A key's tone in a recording.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct KeyHeard {
+    key: char,
+    /// Where it begins, in seconds.
+    seconds: f64,
+}
+
+/// The keys that a far end, or an echo of our own prompt, would be taken for.
+fn keys_heard(samples: &[f32]) -> Vec<KeyHeard> {
+    let linear = pcm::to_i16(samples);
+    let mut heard: Vec<KeyHeard> = Vec::new();
+    for codec in [Codec::Pcmu, Codec::Pcma] {
+        let line = g711::decode_all(codec, &g711::encode_all(codec, &linear));
+        let mut detector = Detector::new(DetectorConfig::default());
+        let mut sink = |detection| {
+            if let Detection::Began {
+                digit,
+                start_sample,
+                ..
+            } = detection
+            {
+                let seconds = start_sample as f64 / f64::from(SAMPLE_RATE);
+                let key = digit.as_char();
+                // Both laws hear the same press within a frame of each other.
+                let known = |k: &KeyHeard| k.key == key && (k.seconds - seconds).abs() < 0.02;
+                if !heard.iter().any(known) {
+                    heard.push(KeyHeard { key, seconds });
+                }
+            }
+        };
+        detector.feed(&line, &mut sink);
+        detector.finish(&mut sink);
+    }
+    heard.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+    heard
 }
 
 /// What the check found, as `--format json` writes it.
@@ -330,7 +372,12 @@ fn strange_file(path: &Path) -> Option<Finding> {
     }
     let nearest = PromptName::ALL
         .into_iter()
-        .map(|name| (strsim::jaro_winkler(name.as_str(), &stem.to_lowercase()), name))
+        .map(|name| {
+            (
+                strsim::jaro_winkler(name.as_str(), &stem.to_lowercase()),
+                name,
+            )
+        })
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .filter(|(likeness, _)| *likeness > 0.85);
     Some(Finding::warning(match nearest {
