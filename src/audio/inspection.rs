@@ -232,7 +232,7 @@ fn edges(samples: &[f32], findings: &mut Vec<Finding>) {
 }
 
 /// Samples before the first and after the last sound: 10 ms within 40 dB of the active level.
-fn ends(samples: &[f32], active_dbfs: f64) -> (usize, usize) {
+pub(super) fn ends(samples: &[f32], active_dbfs: f64) -> (usize, usize) {
     const WINDOW: usize = SAMPLE_RATE as usize / 100;
     let sounding = |window: &[f32]| {
         let square: f64 = window.iter().map(|s| f64::from(*s).powi(2)).sum();

@@ -3,7 +3,7 @@
 //! Two shapes of sound pass between the files here: `&[i16]`, linear PCM at 8 kHz as it goes on
 //! a call, and `&[f32]` in -1.0 to 1.0 while a recording is being read, resampled or levelled.
 
-mod builtin;
+pub(crate) mod builtin;
 mod codec;
 pub mod folder;
 pub mod g711;
@@ -13,6 +13,7 @@ pub mod library;
 mod locale;
 mod name;
 pub mod pcm;
+pub mod preparation;
 pub mod prompt;
 pub mod resample;
 pub mod wav;

@@ -6,6 +6,7 @@ pub mod demo;
 pub mod key;
 pub mod ladder;
 pub mod number;
+pub mod prompts;
 pub mod service;
 
 use std::io::Write;
@@ -50,6 +51,8 @@ enum Command {
     /// What is known of a number, and its erasure.
     #[command(subcommand)]
     Number(number::NumberCommand),
+    /// Recordings: check, export, convert.
+    Prompts(prompts::Prompts),
     /// Dialplans.
     #[command(subcommand)]
     Dialplan(DialplanCommand),
@@ -118,6 +121,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Key(command) => key::run(command, &administer(&config)?, &mut out).await?,
         Command::Number(command) => number::run(command, &administer(&config)?, &mut out).await?,
+        Command::Prompts(args) => return prompts::run(&args, &mut out),
         Command::Dialplan(DialplanCommand::Explain { number }) => {
             return explain(&plan(&config)?, &number, &mut out);
         }
