@@ -789,10 +789,10 @@ trunk = \"carrier\"
     plan
 }
 fn guard() -> Guard {
-    Guard::new(GuardConfig {
+    Guard::new(crate::guard::GuardConfig {
         per_number: u32::MAX,
         per_tenant: u32::MAX,
         total: u32::MAX,
-        ..GuardConfig::default()
+        ..crate::guard::GuardConfig::default()
     })
 }
