@@ -91,17 +91,12 @@ pub async fn run(
     }
     // The goodbye and the BYE follow the outcome.
     let until = tokio::time::Instant::now() + Duration::from_secs(10);
-    loop {
-        match tokio::time::timeout_at(until, wire.recv()).await {
-            Ok(Some(datagram)) => {
-                let last = datagram.bytes.starts_with(b"SIP/2.0 200")
-                    && datagram.bytes.windows(4).any(|word| word == b" BYE");
-                draw(&mut ladder, &mut capture, Some(datagram))?;
-                if last {
-                    break;
-                }
-            }
-            _ => break,
+    while let Ok(Some(datagram)) = tokio::time::timeout_at(until, wire.recv()).await {
+        let last = datagram.bytes.starts_with(b"SIP/2.0 200")
+            && datagram.bytes.windows(4).any(|word| word == b" BYE");
+        draw(&mut ladder, &mut capture, Some(datagram))?;
+        if last {
+            break;
         }
     }
     voice.stop().await;

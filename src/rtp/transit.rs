@@ -6,7 +6,7 @@ use super::{CLOCK_RATE, samples_to_time};
 
 /// Packets in one half of the window in which the shortest way is looked for. Counted in packets,
 /// so that a stalled network does not make the window forget.
-const HALF_WINDOW: u32 = 64;
+const HALF_WINDOW: u32 = 128;
 /// A packet that seems to have been under way longer than this has a clock of its own.
 const LONGEST_DELAY: i64 = 10 * CLOCK_RATE as i64;
 
@@ -95,7 +95,7 @@ mod tests {
         let start = Instant::now();
         let mut transit = Transit::default();
         for n in 0..500u32 {
-            transit.observe(u32::MAX - 1000 + n.wrapping_mul(160), start + FRAME * n);
+            transit.observe((u32::MAX - 1000).wrapping_add(n * 160), start + FRAME * n);
         }
         assert_eq!(transit.jitter(), 0);
     }

@@ -527,10 +527,10 @@ impl Call {
     }
 
     fn close_audio(&mut self, media: &MediaPlane) {
-        if let Audio::Open(stream) = std::mem::replace(&mut self.audio, Audio::Closed) {
-            if let Err(error) = media.command(stream, StreamCommand::Close) {
-                warn!(%error, "closing a stream");
-            }
+        if let Audio::Open(stream) = std::mem::replace(&mut self.audio, Audio::Closed)
+            && let Err(error) = media.command(stream, StreamCommand::Close)
+        {
+            warn!(%error, "closing a stream");
         }
     }
 }

@@ -261,6 +261,3 @@ fn even_ports(ports: &RangeInclusive<u16>) -> u16 {
         ((last - first) / 2 + 1) as u16
     }
 }
-
-#[cfg(test)]
-mod tests;
