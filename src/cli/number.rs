@@ -109,7 +109,7 @@ mod tests {
             to: Some(number.masked().into()),
             locale: "en-GB".into(),
             created: Timestamp::UNIX_EPOCH,
-            expires: Timestamp::MAX,
+            expires: Timestamp::from_second(4_000_000_000)?,
         });
         store
             .begin(NewChallenge {

@@ -138,12 +138,12 @@ mod tests {
             transit.observe(n * 160, start + FRAME * n);
         }
         // The timestamps stop for three seconds although packets go on.
-        for n in 200..330u32 {
+        for n in 200..460u32 {
             let timestamp = (n - 150) * 160;
             transit.observe(timestamp, start + FRAME * n);
         }
-        let now = start + FRAME * 330;
-        assert_eq!(transit.undelayed(180 * 160, now), now);
+        let now = start + FRAME * 460;
+        assert_eq!(transit.undelayed(310 * 160, now), now);
     }
 
     #[test]

@@ -80,14 +80,15 @@ impl Window {
         if number < self.next {
             return false;
         }
+        while self.waiting > 0 && number - self.next >= PLACES as u64 {
+            self.give_up(out);
+        }
+        // Also where giving up holes has just made it the next one.
         if number == self.next {
             self.next += 1;
             out(Item::Packet(content, arrival));
             self.release(out);
             return true;
-        }
-        while self.waiting > 0 && number - self.next >= PLACES as u64 {
-            self.give_up(out);
         }
         if number - self.next >= PLACES as u64 {
             let due = number - (PLACES as u64 - 1);
