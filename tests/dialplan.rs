@@ -156,7 +156,7 @@ struct Line {
 fn run(arguments: &[&str]) -> (String, String) {
     let line = Line::try_parse_from(["dialplan"].iter().chain(arguments)).unwrap();
     let mut out = Vec::new();
-    let code = cli::dialplan::run(&line.dialplan, &mut out).unwrap();
+    let code = cli::dialplan::run(&line.dialplan, None, &mut out).unwrap();
     (String::from_utf8(out).unwrap(), format!("{code:?}"))
 }
 

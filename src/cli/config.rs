@@ -1,7 +1,7 @@
 //! `ringtrue config`: what a configuration file means, or what is wrong with it.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::dialplan::{Format, json};
@@ -27,7 +27,8 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct Check {
-    /// The file; without it, ringtrue.toml of this folder, else the built-in defaults.
+    /// The file; without it that of --config, else ringtrue.toml of this folder, else the built-in
+    /// defaults.
     file: Option<PathBuf>,
     /// How to write the answer.
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -38,13 +39,19 @@ struct Check {
 }
 
 const WARNED: u8 = 1;
-const FAULTY: u8 = 2;
+/// How every command ends if the configuration has a fault.
+pub const FAULTY: u8 = 2;
 
-/// Runs `ringtrue config ...`; answers go to `out`.
+/// Runs `ringtrue config ...`; answers go to `out`. `file` is the configuration that the command
+/// line names.
 ///
 /// # Errors
 /// If `out` cannot be written. What is wrong with a file is an answer, and the exit code tells.
-pub fn run(arguments: &Config, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+pub fn run(
+    arguments: &Config,
+    file: Option<&Path>,
+    out: &mut impl Write,
+) -> anyhow::Result<ExitCode> {
     let asked = match &arguments.command {
         Command::Check(asked) => asked,
         Command::Default => {
@@ -53,7 +60,7 @@ pub fn run(arguments: &Config, out: &mut impl Write) -> anyhow::Result<ExitCode>
         }
     };
     let read = || -> Result<(config::Config, Vec<Fault>), Faults> {
-        let config = config::Config::find(asked.file.as_deref())?;
+        let config = config::Config::find(asked.file.as_deref().or(file))?;
         let warnings = config.check()?.warnings;
         Ok((config, warnings))
     };

@@ -1,7 +1,7 @@
 //! `ringtrue dialplan`: which rule decides on a number, and whether the files are sound.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::config::Config;
@@ -54,11 +54,8 @@ struct Check {
 #[derive(Debug, clap::Args)]
 struct Rules {
     /// The folder of *.toml; without it, the one that the configuration names.
-    #[arg(long, value_name = "FOLDER", conflicts_with = "config")]
+    #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
-    /// The configuration; without it, ringtrue.toml of this folder, else the built-in defaults.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
 }
 
 /// How a command answers.
@@ -73,15 +70,20 @@ pub enum Format {
 const REFUSED: u8 = 1;
 const FAULTY: u8 = 2;
 
-/// Runs `ringtrue dialplan ...`; answers go to `out`.
+/// Runs `ringtrue dialplan ...`; answers go to `out`. `file` is the configuration that the command
+/// line names.
 ///
 /// # Errors
 /// If `out` cannot be written. What is wrong with a file or number is an answer, and the exit code
 /// tells.
-pub fn run(arguments: &Dialplan, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+pub fn run(
+    arguments: &Dialplan,
+    file: Option<&Path>,
+    out: &mut impl Write,
+) -> anyhow::Result<ExitCode> {
     match &arguments.command {
-        Command::Explain(explain) => self::explain(explain, out),
-        Command::Check(check) => self::check(check, out),
+        Command::Explain(explain) => self::explain(explain, file, out),
+        Command::Check(check) => self::check(check, file, out),
         Command::Default => {
             out.write_all(dialplan::BUILT_IN.as_bytes())?;
             Ok(ExitCode::SUCCESS)
@@ -89,14 +91,14 @@ pub fn run(arguments: &Dialplan, out: &mut impl Write) -> anyhow::Result<ExitCod
     }
 }
 
-fn rules(rules: &Rules) -> Result<dialplan::Dialplan, Faults> {
+fn rules(rules: &Rules, file: Option<&Path>) -> Result<dialplan::Dialplan, Faults> {
     match &rules.dir {
         Some(dir) => dialplan::Dialplan::load(dir),
-        None => Ok(Config::find(rules.config.as_deref())?.check()?.dialplan),
+        None => Ok(Config::find(file)?.check()?.dialplan),
     }
 }
 
-fn explain(asked: &Explain, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+fn explain(asked: &Explain, file: Option<&Path>, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let number = match &asked.region {
         None => PhoneNumber::parse(&asked.number).map_err(|e| (e.code(), e.to_string())),
         Some(region) => match Region::parse(region) {
@@ -116,7 +118,7 @@ fn explain(asked: &Explain, out: &mut impl Write) -> anyhow::Result<ExitCode> {
             return Ok(FAULTY.into());
         }
     };
-    let plan = match rules(&asked.rules) {
+    let plan = match rules(&asked.rules, file) {
         Ok(plan) => plan,
         Err(faults) => return faulty(&faults, asked.format, out),
     };
@@ -131,8 +133,8 @@ fn explain(asked: &Explain, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn check(asked: &Check, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-    let plan = match rules(&asked.rules) {
+fn check(asked: &Check, file: Option<&Path>, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let plan = match rules(&asked.rules, file) {
         Ok(plan) => plan,
         Err(faults) => return faulty(&faults, asked.format, out),
     };

@@ -1,4 +1,146 @@
 //! The command line.
 
+pub mod call;
+pub mod capture;
 pub mod config;
+pub mod demo;
 pub mod dialplan;
+pub mod key;
+pub mod ladder;
+pub mod number;
+pub mod prompts;
+pub mod service;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::challenge::Outcome;
+use crate::config::{Config, Log, LogFormat};
+use crate::store::{Metrics as StoreMetrics, Sqlite, Use};
+use crate::voice::wire::Tap;
+use service::Service;
+
+/// Self-hosted phone verification.
+#[derive(Debug, Parser)]
+#[command(name = "ringtrue", version, about)]
+pub struct Cli {
+    /// The configuration file; without it `ringtrue.toml` in this folder, or the defaults.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Log as JSON.
+    #[arg(long, global = true)]
+    log_json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Serve the API and place calls, until Ctrl-C or SIGTERM.
+    Serve,
+    /// Show one verification with nothing but this program.
+    Demo(demo::DemoArgs),
+    /// Place one verification call and draw its SIP ladder.
+    Call(call::CallArgs),
+    /// API keys.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// What is known of a number, and its erasure.
+    #[command(subcommand)]
+    Number(number::NumberCommand),
+    /// Recordings: check, export, convert.
+    Prompts(prompts::Prompts),
+    /// Rules that lead numbers to trunks: explain, check.
+    Dialplan(dialplan::Dialplan),
+    /// The configuration: check, default.
+    Config(config::Config),
+}
+
+/// Reads the arguments and does what they say.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("ringtrue: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("ringtrue: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// To standard error, so that what a command prints can be piped. `RINGTRUE_LOG` filters instead
+/// of the configuration, and `--log-json` writes JSON whatever it says.
+fn start_log(log: &Log, json: bool) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("RINGTRUE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(&log.filter));
+    let json = json || log.format == LogFormat::Json;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    if json { log.json().init() } else { log.init() }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let file = cli.config.as_deref();
+    let mut out = std::io::stdout();
+    // These tell what is wrong with a configuration, or need none.
+    match &cli.command {
+        Command::Config(args) => return config::run(args, file, &mut out),
+        Command::Dialplan(args) => return dialplan::run(args, file, &mut out),
+        Command::Prompts(args) => return prompts::run(args, &mut out),
+        _ => {}
+    }
+    let config = match Config::find(file) {
+        Ok(config) => config,
+        Err(faults) => {
+            eprintln!("{faults}");
+            return Ok(ExitCode::from(config::FAULTY));
+        }
+    };
+    start_log(&config.log, cli.log_json);
+    match cli.command {
+        Command::Serve => serve(&config).await?,
+        Command::Demo(args) => demo::run(args, &mut out).await?,
+        Command::Call(args) => {
+            let outcome = call::run(args, &config, &mut out).await?;
+            if outcome != Outcome::Approved {
+                return Ok(ExitCode::from(2));
+            }
+        }
+        Command::Key(command) => key::run(command, &administer(&config)?, &mut out).await?,
+        Command::Number(command) => number::run(command, &administer(&config)?, &mut out).await?,
+        Command::Config(_) | Command::Dialplan(_) | Command::Prompts(_) => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn administer(config: &Config) -> anyhow::Result<Sqlite> {
+    let metrics = StoreMetrics::default();
+    Ok(Sqlite::open(
+        &config.store.path,
+        &config.store.key_file,
+        Use::Administration,
+        metrics,
+    )?)
+}
+
+async fn serve(config: &Config) -> anyhow::Result<()> {
+    let service = Service::start(config, Tap::default()).await?;
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("stopping");
+    service.stop().await;
+    Ok(())
+}

@@ -27,8 +27,8 @@ pub(super) fn read(section: &Section<'_>) -> CallPolicy {
         at.map_or(default.refuse, |at| Some(at.value))
     };
     let policy = CallPolicy {
-        ring_time: time("ring_time", seconds(5, 180), default.ring_time),
-        longest_call: time("longest_call", seconds(10, 600), default.longest_call),
+        ring_time: time("ring_time", seconds(1, 180), default.ring_time),
+        longest_call: time("longest_call", seconds(5, 600), default.longest_call),
         prompt_plays: count("prompt_plays", default.prompt_plays),
         pause_between_plays: time(
             "pause_between_plays",

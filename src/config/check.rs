@@ -1,7 +1,8 @@
 //! What one part of the configuration says of another.
 
-use super::trunk::host;
+use super::trunk::{SANDBOX_PROXY, host};
 use super::{Config, show};
+use crate::audio::Locale;
 use crate::dialplan::Dialplan;
 use crate::document::{Fault, Faults, Place, resembling};
 
@@ -23,9 +24,12 @@ impl Config {
         let dialplan = self.dialplan.load()?;
         let mut faults = Faults::new();
         self.check_trunks(&dialplan, &mut faults);
-        self.check_locales(&dialplan, &mut faults);
+        let mut warnings = self.warnings(&dialplan);
+        self.check_locales(&dialplan, &mut faults, &mut warnings);
         faults.check()?;
-        let warnings = self.warnings(&dialplan);
+        // A locale is named by many rules.
+        warnings.sort();
+        warnings.dedup();
         Ok(Checked { dialplan, warnings })
     }
 
@@ -53,7 +57,7 @@ impl Config {
         }
     }
 
-    fn check_locales(&self, dialplan: &Dialplan, faults: &mut Faults) {
+    fn check_locales(&self, dialplan: &Dialplan, faults: &mut Faults, warnings: &mut Vec<Fault>) {
         let dir = self.prompts.dir.as_deref();
         let locales = match self.prompts.locales() {
             Ok(locales) => locales,
@@ -64,8 +68,7 @@ impl Config {
                 return;
             }
         };
-        let known: Vec<&str> = locales.iter().map(String::as_str).collect();
-        let there = |locale: &str| known.iter().any(|k| k.eq_ignore_ascii_case(locale));
+        let known: Vec<&str> = locales.iter().map(Locale::as_str).collect();
         let missing = |locale: &str, place: &Place| {
             let text = format!("there are no prompts for {locale}");
             let help = match dir {
@@ -75,12 +78,24 @@ impl Config {
             let fault = Fault::new(place.clone(), text);
             fault.help(format!("{help}, or use one of {}", known.join(", ")))
         };
-        if !there(&self.prompts.default_locale) {
+        let default = self.prompts.default_locale.parse::<Locale>();
+        if !default.is_ok_and(|locale| locales.contains(&locale)) {
             faults.push(missing(&self.prompts.default_locale, &self.place()));
         }
-        for (locale, place) in dialplan.locales() {
-            if !there(locale) {
-                faults.push(missing(locale, place));
+        for (tag, place) in dialplan.locales() {
+            let Ok(locale) = tag.parse::<Locale>() else {
+                continue;
+            };
+            // Those of another country stand in: people understand each other.
+            let near = locales.iter().find(|l| l.language() == locale.language());
+            match near {
+                _ if locales.contains(&locale) => {}
+                Some(near) => {
+                    let fault = missing(tag, place);
+                    let text = format!("{}: those for {near} stand in", fault.text);
+                    warnings.push(Fault { text, ..fault });
+                }
+                None => faults.push(missing(tag, place)),
             }
         }
     }
@@ -100,7 +115,8 @@ impl Config {
         }
         for trunk in self.trunks.values() {
             let host = host(&trunk.proxy);
-            let local = host == "localhost" || host.starts_with("127.") || host == "[::1]";
+            let local =
+                ["localhost", "[::1]", SANDBOX_PROXY].contains(&host) || host.starts_with("127.");
             if self.sip.bind.ip().is_loopback() && !local {
                 warn(
                     format!(
@@ -110,6 +126,14 @@ impl Config {
                     "bind an address that the carrier reaches, in [sip] and [media]",
                 );
             }
+        }
+        let sandboxes = self.trunks.values().filter(|t| &*t.proxy == SANDBOX_PROXY);
+        let sandboxes = sandboxes.count();
+        if sandboxes > 0 && sandboxes < self.trunks.len() {
+            warn(
+                "there are carriers, and a trunk that leads to the sandbox phone, which confirms whoever asks".to_owned(),
+                "remove the trunk with proxy = \"sandbox\" unless you are trying things out",
+            );
         }
         let calls: usize = self.trunks.values().map(|t| t.max_calls).sum();
         if self.media.ports.calls() < calls {

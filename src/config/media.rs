@@ -4,7 +4,6 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::show::Shown;
-use super::sip::needs_advertise;
 use crate::document::Section;
 
 /// Where the audio of calls goes in and out.
@@ -12,19 +11,13 @@ use crate::document::Section;
 pub struct Media {
     /// The local address.
     pub bind: IpAddr,
-    /// What SDP says, where carriers reach us at another address than we bind.
+    /// What SDP says, where carriers reach us at another address than we bind, behind NAT. Without
+    /// it the address of `[sip] advertise`, or the bound one.
     pub advertise: Option<IpAddr>,
     /// The UDP ports of calls.
     pub ports: PortRange,
     /// Threads that carry audio; `None` is one for each core.
     pub shards: Option<usize>,
-}
-
-impl Media {
-    /// The address that SDP carries.
-    pub fn advertised(&self) -> IpAddr {
-        self.advertise.unwrap_or(self.bind)
-    }
 }
 
 impl Default for Media {
@@ -41,7 +34,7 @@ impl Default for Media {
     }
 }
 
-/// Pairs of UDP ports: an even one for RTP and the odd one above it (RFC 3550 11).
+/// UDP ports, of which the even ones are for RTP (RFC 3550 11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PortRange {
     first: u16,
@@ -49,10 +42,9 @@ pub struct PortRange {
 }
 
 impl PortRange {
-    /// From an even port, at least 1024, to an odd one above it.
+    /// From a port, at least 1024, to a higher one.
     pub fn new(first: u16, last: u16) -> Option<PortRange> {
-        let fits =
-            first >= 1024 && first.is_multiple_of(2) && !last.is_multiple_of(2) && first < last;
+        let fits = first >= 1024 && first < last;
         fits.then_some(PortRange { first, last })
     }
 
@@ -67,19 +59,19 @@ impl PortRange {
         PortRange::new(port(first)?, port(last)?)
     }
 
-    /// The first port; even.
+    /// The first port.
     pub fn first(self) -> u16 {
         self.first
     }
 
-    /// The last port; odd.
+    /// The last port.
     pub fn last(self) -> u16 {
         self.last
     }
 
     /// How many calls at once there are ports for.
     pub fn calls(self) -> usize {
-        (usize::from(self.last) + 1 - usize::from(self.first)) / 2
+        usize::from(self.last / 2) + 1 - usize::from(self.first.div_ceil(2))
     }
 }
 
@@ -103,17 +95,13 @@ pub(super) fn read(section: &Section<'_>) -> Media {
         "the address that carriers reach, without a port, as in \"203.0.113.7\"",
         |text| text.parse().ok(),
     );
-    let missing = advertise.is_none() && section.place_of("advertise") == section.place();
-    if bind.is_unspecified() && missing {
-        section.fault(needs_advertise(section));
-    }
     Media {
         bind,
         advertise: advertise.map(|at| at.value),
         ports: section
             .read(
                 "ports",
-                "an even port of at least 1024, and a higher odd one, as in \"20000-29999\"",
+                "a port of at least 1024 and a higher one, as in \"20000-29999\"",
                 PortRange::parse,
             )
             .map_or(default.ports, |at| at.value),
@@ -137,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn port_ranges_are_pairs() {
+    fn calls_take_the_even_ports() {
         let range = PortRange::parse("20000-29999").unwrap();
         assert_eq!(
             (range.first(), range.last(), range.calls()),
@@ -147,12 +135,17 @@ mod tests {
             PortRange::parse("1024 - 65535").map(PortRange::calls),
             Some(32_256)
         );
-        assert_eq!(PortRange::parse("2000-2001").map(PortRange::calls), Some(1));
+        for (text, calls) in [
+            ("2000-2001", 1),
+            ("2001-2002", 1),
+            ("2001-2003", 1),
+            ("2000-2002", 2),
+        ] {
+            assert_eq!(PortRange::parse(text).map(PortRange::calls), Some(calls));
+        }
         for text in [
             "",
             "20000",
-            "20001-30000",
-            "20000-30000",
             "30000-20001",
             "1000-1999",
             "20000-65536",

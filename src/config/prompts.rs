@@ -1,16 +1,13 @@
 //! `[prompts]`: the recordings that calls play.
 
-use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::{fs, io};
 
 use super::show::{self, Shown};
+use crate::audio::{Locale, builtin, folder};
 use crate::dialplan::words::is_locale;
 use crate::document::Section;
-
-/// The locales of the recordings that come with the program.
-const BUILT_IN: [&str; 5] = ["en-GB", "en-US", "es-ES", "fr-FR", "it-IT"];
 
 /// The recordings that calls play.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,20 +23,17 @@ impl Prompts {
     ///
     /// # Errors
     /// If the folder cannot be read.
-    pub fn locales(&self) -> io::Result<BTreeSet<String>> {
-        let Some(dir) = &self.dir else {
-            return Ok(BUILT_IN.map(str::to_owned).into());
-        };
-        let mut locales = BTreeSet::new();
-        for entry in fs::read_dir(dir)? {
-            let entry = entry?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            // Links to folders are folders; other folders that stand here are named otherwise.
-            if entry.path().is_dir() && is_locale(&name) {
-                locales.insert(name);
+    pub fn locales(&self) -> io::Result<Vec<Locale>> {
+        match &self.dir {
+            Some(dir) => {
+                let listing = folder::list(dir)?;
+                Ok(listing.locales.into_iter().map(|l| l.locale).collect())
+            }
+            None => {
+                let tags = builtin::LOCALES.iter();
+                Ok(tags.filter_map(|(tag, _)| tag.parse().ok()).collect())
             }
         }
-        Ok(locales)
     }
 }
 

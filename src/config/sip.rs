@@ -3,23 +3,16 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::show::Shown;
-use crate::document::{Fault, Section};
+use crate::document::Section;
 
 /// Where signalling goes in and out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sip {
     /// The local UDP address and port.
     pub bind: SocketAddr,
-    /// What Via and Contact say, where carriers reach us at another address than we bind: behind
-    /// NAT, or bound to all addresses.
+    /// What Via and Contact say, where carriers reach us at another address than we bind, behind
+    /// NAT. Without it the bound address, or the one towards the trunk if all are bound.
     pub advertise: Option<SocketAddr>,
-}
-
-impl Sip {
-    /// The address that Via and Contact carry.
-    pub fn advertised(&self) -> SocketAddr {
-        self.advertise.unwrap_or(self.bind)
-    }
 }
 
 impl Default for Sip {
@@ -49,23 +42,10 @@ pub(super) fn read(section: &Section<'_>) -> Sip {
             address.or_else(|_| text.parse::<SocketAddr>()).ok()
         },
     );
-    let missing = advertise.is_none() && section.place_of("advertise") == section.place();
-    if bind.ip().is_unspecified() && missing {
-        section.fault(needs_advertise(section));
-    }
     Sip {
         bind,
         advertise: advertise.map(|at| at.value),
     }
-}
-
-/// Bound to all addresses, there is none to tell the other side.
-pub(super) fn needs_advertise(section: &Section<'_>) -> Fault {
-    Fault::new(
-        section.place_of("bind"),
-        "`bind` is every address of this machine, and none that others could be told",
-    )
-    .help("add `advertise` with the address that carriers reach, or bind that address")
 }
 
 pub(super) fn show(sip: &Sip) -> Shown {

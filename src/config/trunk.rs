@@ -13,10 +13,12 @@ use super::show::Shown;
 use crate::audio::Codec;
 use crate::dialplan::words::{is_caller_id, is_trunk_name};
 use crate::document::{At, Fault, Section};
-use crate::voice::{Credentials, Trunk};
+use crate::sip::transaction::Account;
+use crate::voice::Trunk;
 
-/// Where the sandbox phone that comes with the program listens.
-pub const SANDBOX_PROXY: &str = "127.0.0.1:5070";
+/// The proxy that stands for the sandbox phone, which comes with the program and has no address
+/// before it runs.
+pub const SANDBOX_PROXY: &str = "sandbox";
 /// The largest file of a secret, in octets.
 const LARGEST_SECRET: u64 = 4096;
 const DEFAULT_CODECS: [Codec; 2] = [Codec::Pcma, Codec::Pcmu];
@@ -97,7 +99,7 @@ fn trunk(section: &Section<'_>, folder: &Path) -> Option<Trunk> {
     })
 }
 
-fn credentials(section: &Section<'_>, folder: &Path) -> Option<Credentials> {
+fn credentials(section: &Section<'_>, folder: &Path) -> Option<Arc<Account>> {
     let username = section.read(
         "username",
         "the user name of your account, in quotes",
@@ -118,10 +120,10 @@ fn credentials(section: &Section<'_>, folder: &Path) -> Option<Credentials> {
         (None, None) => None,
     };
     match (username, password) {
-        (Some(username), Some(password)) => Some(Credentials {
+        (Some(username), Some(password)) => Some(Arc::new(Account {
             username: username.value,
             password,
-        }),
+        })),
         (None, None) => None,
         (username, _) => {
             let (there, missing) = match username {

@@ -1,5 +1,7 @@
 //! The shapes of words that dialplans and the configuration share.
 
+use crate::audio::Locale;
+
 /// Whether a text can name a trunk: it needs no quotes in TOML.
 pub fn is_trunk_name(text: &str) -> bool {
     (1..=64).contains(&text.len())
@@ -19,12 +21,7 @@ pub fn is_caller_id(text: &str) -> bool {
 
 /// Whether a text has the shape of a language tag (RFC 5646 2.1), `en-GB`.
 pub fn is_locale(text: &str) -> bool {
-    let mut parts = text.split('-');
-    let language = parts.next().unwrap_or("");
-    text.len() <= 35
-        && (2..=3).contains(&language.len())
-        && language.bytes().all(|b| b.is_ascii_alphabetic())
-        && parts.all(|p| (1..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphanumeric()))
+    text.parse::<Locale>().is_ok()
 }
 
 #[cfg(test)]

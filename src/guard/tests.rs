@@ -16,18 +16,7 @@ fn mobile(n: u32) -> PhoneNumber {
 
 /// A policy without limits.
 fn open() -> Policy {
-    Policy {
-        open_per_number: 1000,
-        per_number: vec![],
-        unconfirmed_per_number: vec![],
-        hold_after_report: Duration::ZERO,
-        per_range: vec![],
-        per_tenant: vec![],
-        overall: vec![],
-        blocked_kinds: vec![],
-        blocked_prefixes: vec![],
-        most_numbers: 1000,
-    }
+    Policy::unlimited()
 }
 
 fn rates(text: &str) -> Vec<Rate> {
