@@ -38,18 +38,11 @@ impl<'a> Uri<'a> {
     /// From text without white space, quotes or angle brackets around or in it.
     pub fn parse(text: &'a str) -> Result<Uri<'a>, Malformed> {
         let bad = Malformed("URI");
-        if text
-            .bytes()
-            .any(|b| b <= b' ' || matches!(b, b'"' | b'<' | b'>' | 0x7f))
-        {
-            return Err(bad);
-        }
-        let (scheme, rest) = text.split_once(':').ok_or(bad)?;
-        let scheme_sound = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-            && scheme
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
-        if !scheme_sound || rest.is_empty() {
+        let marks = Marks::find(text).ok_or(bad)?;
+        let colon = marks.colon.ok_or(bad)?;
+        let (scheme, rest) = text.split_at(colon);
+        let rest = rest.get(1..).ok_or(bad)?;
+        if rest.is_empty() {
             return Err(bad);
         }
         let scheme = if scheme.eq_ignore_ascii_case("sip") {
@@ -58,8 +51,10 @@ impl<'a> Uri<'a> {
             Scheme::Sips
         } else if scheme.eq_ignore_ascii_case("tel") {
             Scheme::Tel
-        } else {
+        } else if is_scheme(scheme) {
             Scheme::Other(scheme)
+        } else {
+            return Err(bad);
         };
         let uri = Uri {
             text,
@@ -71,35 +66,38 @@ impl<'a> Uri<'a> {
             headers: None,
         };
         match scheme {
-            Scheme::Sip | Scheme::Sips => uri.sip(rest),
+            Scheme::Sip | Scheme::Sips => uri.sip(colon + 1, &marks),
             Scheme::Tel => uri.tel(rest),
             Scheme::Other(_) => Ok(uri),
         }
     }
 
-    /// The rest of a sip or sips URI. The user part may hold `;`, `?` and `/`, so the `@` is
-    /// looked for first; it cannot stand unescaped anywhere else.
-    fn sip(mut self, rest: &'a str) -> Result<Uri<'a>, Malformed> {
+    /// The rest of a sip or sips URI, from `start` on. The user part may hold `;`, `?` and `/`, so
+    /// the `@` is looked for first; it cannot stand unescaped anywhere else.
+    fn sip(mut self, start: usize, marks: &Marks) -> Result<Uri<'a>, Malformed> {
         let bad = Malformed("URI");
-        let rest = match rest.split_once('@') {
-            Some((userinfo, rest)) => {
-                if userinfo.is_empty() || userinfo.starts_with(':') {
-                    return Err(bad);
-                }
-                self.user = Some(userinfo);
-                rest
+        let mut rest = self.text.get(start..).ok_or(bad)?;
+        let mut question = marks.question;
+        if let Some(at) = marks.at {
+            let userinfo = self.text.get(start..at).ok_or(bad)?;
+            if userinfo.is_empty() || userinfo.starts_with(':') {
+                return Err(bad);
             }
-            None => rest,
-        };
-        let (rest, headers) = match rest.split_once('?') {
-            Some((rest, headers)) => (rest, Some(headers)),
-            None => (rest, None),
-        };
-        let (host, port, params) = host_port(rest.as_bytes())?;
+            self.user = Some(userinfo);
+            rest = self.text.get(at + 1..).ok_or(bad)?;
+            if question.is_some_and(|q| q < at) {
+                question = memchr::memchr(b'?', rest.as_bytes()).map(|q| at + 1 + q);
+            }
+        }
+        if let Some(question) = question {
+            let after = self.text.get(question..).ok_or(bad)?;
+            self.headers = after.get(1..);
+            rest = rest.get(..rest.len() - after.len()).ok_or(bad)?;
+        }
+        let (host, port, params) = host_port(rest)?;
         self.host = Some(host);
         self.port = port;
         self.params = Params::parse(params).map_err(|_| bad)?;
-        self.headers = headers;
         Ok(self)
     }
 
@@ -244,6 +242,55 @@ impl<'a> Uri<'a> {
         }
     }
 }
+
+/// A scheme of RFC 3986 3.1.
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+}
+
+/// Where the marks that divide a URI stand first.
+#[derive(Default)]
+struct Marks {
+    colon: Option<usize>,
+    at: Option<usize>,
+    question: Option<usize>,
+}
+
+impl Marks {
+    /// `None` where there is white space, a control character, a quote or an angle bracket.
+    fn find(text: &str) -> Option<Marks> {
+        let mut marks = Marks::default();
+        for (at, byte) in text.bytes().enumerate() {
+            let mark = match KIND[usize::from(byte)] {
+                0 => continue,
+                b':' => &mut marks.colon,
+                b'@' => &mut marks.at,
+                b'?' => &mut marks.question,
+                _ => return None,
+            };
+            mark.get_or_insert(at);
+        }
+        Some(marks)
+    }
+}
+
+/// A dividing mark as itself, 0 for what may stand in a URI, 1 for what may not.
+static KIND: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = match byte as u8 {
+            mark @ (b':' | b'@' | b'?') => mark,
+            ..=b' ' | b'"' | b'<' | b'>' | 0x7f => 1,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    table
+};
 
 /// Parameters in both must match; of those in one alone, only the `weighty` tell URIs apart.
 fn same_params(a: Params<'_>, b: Params<'_>, weighty: &[&str]) -> bool {
