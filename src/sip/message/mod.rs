@@ -9,11 +9,15 @@ mod cseq;
 mod date;
 mod fault;
 mod field;
+mod framer;
 mod host;
 mod list;
 mod method;
+mod multipart;
 mod name;
 mod params;
+#[cfg(test)]
+mod proptests;
 mod start;
 mod text;
 #[cfg(test)]
@@ -31,6 +35,7 @@ use smallvec::SmallVec;
 pub use address::Address;
 pub use cseq::{CSeq, RAck};
 pub use fault::{Fault, Malformed, ParseError};
+pub use framer::{Frame, FrameError, MAX_BODY, StreamFramer};
 pub use host::Host;
 pub use method::Method;
 pub use name::Name;
@@ -129,7 +134,8 @@ impl<'a> Message<'a> {
     /// Applies Content-Length.
     fn cut_body(&mut self) {
         match self.content_length() {
-            Ok(length) => match self.body.get(..length) {
+            Ok(None) => {}
+            Ok(Some(length)) => match self.body.get(..length) {
                 Some(body) => self.body = body,
                 None => self.body_fault = Some(Fault::BodyTruncated),
             },
@@ -137,8 +143,8 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// The one Content-Length, be it repeated.
-    fn content_length(&self) -> Result<usize, Fault> {
+    /// What Content-Length says; repeated with the same number it is one.
+    pub fn content_length(&self) -> Result<Option<usize>, Fault> {
         let mut length = None;
         for value in self.raw(Name::ContentLength) {
             let value =
@@ -147,7 +153,7 @@ impl<'a> Message<'a> {
                 return Err(Fault::Repeated(Name::ContentLength));
             }
         }
-        Ok(length.unwrap_or(0) as usize)
+        Ok(length.map(|l| l as usize))
     }
 
     /// The start line.

@@ -38,24 +38,10 @@ impl<'a> Uri<'a> {
     /// From text without white space, quotes or angle brackets around or in it.
     pub fn parse(text: &'a str) -> Result<Uri<'a>, Malformed> {
         let bad = Malformed("URI");
-        let marks = Marks::find(text).ok_or(bad)?;
-        let colon = marks.colon.ok_or(bad)?;
-        let (scheme, rest) = text.split_at(colon);
-        let rest = rest.get(1..).ok_or(bad)?;
+        let (scheme, rest) = scheme(text).ok_or(bad)?;
         if rest.is_empty() {
             return Err(bad);
         }
-        let scheme = if scheme.eq_ignore_ascii_case("sip") {
-            Scheme::Sip
-        } else if scheme.eq_ignore_ascii_case("sips") {
-            Scheme::Sips
-        } else if scheme.eq_ignore_ascii_case("tel") {
-            Scheme::Tel
-        } else if is_scheme(scheme) {
-            Scheme::Other(scheme)
-        } else {
-            return Err(bad);
-        };
         let uri = Uri {
             text,
             scheme,
@@ -66,37 +52,39 @@ impl<'a> Uri<'a> {
             headers: None,
         };
         match scheme {
-            Scheme::Sip | Scheme::Sips => uri.sip(colon + 1, &marks),
+            Scheme::Sip | Scheme::Sips => uri.sip(rest),
             Scheme::Tel => uri.tel(rest),
-            Scheme::Other(_) => Ok(uri),
+            Scheme::Other(_) if is_clean(rest.as_bytes()) => Ok(uri),
+            Scheme::Other(_) => Err(bad),
         }
     }
 
-    /// The rest of a sip or sips URI, from `start` on. The user part may hold `;`, `?` and `/`, so
-    /// the `@` is looked for first; it cannot stand unescaped anywhere else.
-    fn sip(mut self, start: usize, marks: &Marks) -> Result<Uri<'a>, Malformed> {
+    /// The rest of a sip or sips URI. The user part may hold `;`, `?` and `/`, so the `@` is
+    /// looked for first; it cannot stand unescaped anywhere else.
+    fn sip(mut self, mut rest: &'a str) -> Result<Uri<'a>, Malformed> {
         let bad = Malformed("URI");
-        let mut rest = self.text.get(start..).ok_or(bad)?;
-        let mut question = marks.question;
-        if let Some(at) = marks.at {
-            let userinfo = self.text.get(start..at).ok_or(bad)?;
-            if userinfo.is_empty() || userinfo.starts_with(':') {
+        if let Some(at) = memchr::memchr(b'@', rest.as_bytes()) {
+            let user = rest.get(..at).ok_or(bad)?;
+            if user.is_empty() || user.starts_with(':') || !is_clean(user.as_bytes()) {
                 return Err(bad);
             }
-            self.user = Some(userinfo);
-            rest = self.text.get(at + 1..).ok_or(bad)?;
-            if question.is_some_and(|q| q < at) {
-                question = memchr::memchr(b'?', rest.as_bytes()).map(|q| at + 1 + q);
-            }
+            self.user = Some(user);
+            rest = rest.get(at + 1..).ok_or(bad)?;
         }
-        if let Some(question) = question {
-            let after = self.text.get(question..).ok_or(bad)?;
-            self.headers = after.get(1..);
-            rest = rest.get(..rest.len() - after.len()).ok_or(bad)?;
-        }
-        let (host, port, params) = host_port(rest)?;
+        let (host, port, tail) = host_port(rest)?;
         self.host = Some(host);
         self.port = port;
+        if tail.is_empty() {
+            return Ok(self);
+        }
+        if !is_clean(tail) || tail.contains(&b'@') {
+            return Err(bad);
+        }
+        let mut params = tail;
+        if let Some(question) = memchr::memchr(b'?', tail) {
+            params = tail.get(..question).ok_or(bad)?;
+            self.headers = rest.get(rest.len() - tail.len() + question + 1..);
+        }
         self.params = Params::parse(params).map_err(|_| bad)?;
         Ok(self)
     }
@@ -104,14 +92,14 @@ impl<'a> Uri<'a> {
     /// The rest of a tel URI: digits and visual separators, then parameters (RFC 3966 3).
     fn tel(mut self, rest: &'a str) -> Result<Uri<'a>, Malformed> {
         let bad = Malformed("URI");
-        let end = rest.find(';').unwrap_or(rest.len());
-        let (number, params) = rest.split_at(end);
+        let end = memchr::memchr(b';', rest.as_bytes()).unwrap_or(rest.len());
+        let (number, params) = rest.split_at_checked(end).ok_or(bad)?;
         let digits = number.strip_prefix('+').unwrap_or(number);
         let sound = !digits.is_empty()
             && digits.bytes().all(|b| {
                 b.is_ascii_hexdigit() || matches!(b, b'-' | b'.' | b'(' | b')' | b'*' | b'#')
             });
-        if !sound {
+        if !sound || !is_clean(params.as_bytes()) {
             return Err(bad);
         }
         self.user = Some(number);
@@ -243,50 +231,40 @@ impl<'a> Uri<'a> {
     }
 }
 
-/// A scheme of RFC 3986 3.1.
-fn is_scheme(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
-}
-
-/// Where the marks that divide a URI stand first.
-#[derive(Default)]
-struct Marks {
-    colon: Option<usize>,
-    at: Option<usize>,
-    question: Option<usize>,
-}
-
-impl Marks {
-    /// `None` where there is white space, a control character, a quote or an angle bracket.
-    fn find(text: &str) -> Option<Marks> {
-        let mut marks = Marks::default();
-        for (at, byte) in text.bytes().enumerate() {
-            let mark = match KIND[usize::from(byte)] {
-                0 => continue,
-                b':' => &mut marks.colon,
-                b'@' => &mut marks.at,
-                b'?' => &mut marks.question,
-                _ => return None,
-            };
-            mark.get_or_insert(at);
-        }
-        Some(marks)
+/// The scheme and what follows its colon.
+fn scheme(text: &str) -> Option<(Scheme<'_>, &str)> {
+    // Nearly all are sip.
+    if let Some((sip, rest)) = text.split_at_checked(4)
+        && sip.eq_ignore_ascii_case("sip:")
+    {
+        return Some((Scheme::Sip, rest));
     }
+    let (name, rest) = text.split_once(':')?;
+    let scheme = if name.eq_ignore_ascii_case("sips") {
+        Scheme::Sips
+    } else if name.eq_ignore_ascii_case("tel") {
+        Scheme::Tel
+    } else {
+        // RFC 3986 3.1.
+        let sound = name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+        sound.then_some(Scheme::Other(name))?
+    };
+    Some((scheme, rest))
 }
 
-/// A dividing mark as itself, 0 for what may stand in a URI, 1 for what may not.
-static KIND: [u8; 256] = {
-    let mut table = [0; 256];
+/// Whether there is no white space, control character, quote or angle bracket in it.
+fn is_clean(text: &[u8]) -> bool {
+    text.iter().all(|b| CLEAN[usize::from(*b)])
+}
+
+static CLEAN: [bool; 256] = {
+    let mut table = [true; 256];
     let mut byte = 0;
     while byte < 256 {
-        table[byte] = match byte as u8 {
-            mark @ (b':' | b'@' | b'?') => mark,
-            ..=b' ' | b'"' | b'<' | b'>' | 0x7f => 1,
-            _ => 0,
-        };
+        table[byte] = !matches!(byte as u8, 0..=b' ' | b'"' | b'<' | b'>' | 0x7f);
         byte += 1;
     }
     table
