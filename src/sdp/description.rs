@@ -222,54 +222,58 @@ impl Media {
 
 /// The lines that matter, put right where equipment is known to get them wrong.
 fn lines_that_matter(sdp: &[u8]) -> Result<String, SdpError> {
-    let text = sdp.split(|b| *b == 0).next().unwrap_or_default();
-    let text = String::from_utf8_lossy(text);
-    let mut out = String::with_capacity(text.len());
+    let end = memchr::memchr(0, sdp).unwrap_or(sdp.len());
+    let text = String::from_utf8_lossy(sdp.get(..end).unwrap_or_default());
+    let mut out = String::with_capacity(text.len() + 8);
     let mut media = 0;
     let mut has_connection = false;
     let mut has_origin = false;
-    for line in text.split(['\n', '\r']) {
-        let line = line.trim();
-        let Some((key, value)) = line.split_once('=') else {
+    let mut rest: &str = &text;
+    while !rest.is_empty() {
+        let end = memchr::memchr2(b'\n', b'\r', rest.as_bytes()).unwrap_or(rest.len());
+        let line = rest.get(..end).unwrap_or_default().trim_ascii();
+        rest = rest.get(end + 1..).unwrap_or_default();
+        let Some((key, value)) = line.split_at_checked(2) else {
             continue;
         };
-        let value = value.trim();
+        let value = value.trim_ascii_start();
         match key {
             // The version has to come first: what is no SDP is not read as if it were.
-            "v" if out.is_empty() => out.push_str("v=0"),
-            _ if out.is_empty() => return Err(SdpError::Malformed),
-            "o" if media == 0 && !has_origin && is_origin(value) => {
+            "v=" if out.is_empty() => out.push_str("v=0"),
+            _ if out.is_empty() && key.ends_with('=') => return Err(SdpError::Malformed),
+            "o=" if media == 0 && !has_origin && is_origin(value) => {
                 has_origin = true;
                 out.push_str("o=");
                 push_words(&mut out, value, 6);
             }
-            "c" if media > 0 || !has_connection => {
+            "c=" if media > 0 || !has_connection => {
                 has_connection = true;
                 out.push_str("c=");
                 push_words(&mut out, value, 3);
             }
-            "m" => {
+            "m=" => {
                 media += 1;
                 if media > MAX_MEDIA {
                     return Err(SdpError::TooManyMedia);
                 }
                 out.push_str("m=");
-                push_words(&mut out, value, 3 + MAX_FORMATS);
                 // A refused stream is sometimes left without a format.
-                if value.split_ascii_whitespace().nth(3).is_none() {
+                if push_words(&mut out, value, 3 + MAX_FORMATS) == 3 {
                     out.push_str(" 0");
                 }
             }
-            "a" => {
-                let name = value.split(':').next().unwrap_or_default().trim_end();
+            "a=" => {
+                let colon = memchr::memchr(b':', value.as_bytes());
+                let (name, value) = value.split_at(colon.unwrap_or(value.len()));
+                let name = name.trim_ascii_end();
                 if !ATTRIBUTES.iter().any(|a| a.eq_ignore_ascii_case(name)) {
                     continue;
                 }
                 out.push_str("a=");
                 out.push_str(name);
-                if let Some((_, value)) = value.split_once(':') {
+                if let Some(value) = value.strip_prefix(':') {
                     out.push(':');
-                    out.push_str(value.trim());
+                    out.push_str(value.trim_ascii());
                 }
             }
             _ => continue,
@@ -282,14 +286,17 @@ fn lines_that_matter(sdp: &[u8]) -> Result<String, SdpError> {
     Ok(out)
 }
 
-/// Appends the first words with one space between each.
-fn push_words(out: &mut String, value: &str, most: usize) {
-    for (i, word) in value.split_ascii_whitespace().take(most).enumerate() {
-        if i > 0 {
+/// Appends the first words with one space between each, and counts them.
+fn push_words(out: &mut String, value: &str, most: usize) -> usize {
+    let mut words = 0;
+    for word in value.split_ascii_whitespace().take(most) {
+        if words > 0 {
             out.push(' ');
         }
         out.push_str(word);
+        words += 1;
     }
+    words
 }
 
 fn is_origin(value: &str) -> bool {

@@ -25,29 +25,26 @@ impl<'a> Host<'a> {
                 .map(|ip| Host::Ip(ip.into()))
                 .map_err(|_| Malformed("host"));
         }
-        if text.contains(':') {
-            return text
-                .parse::<Ipv6Addr>()
-                .map(|ip| Host::Ip(ip.into()))
-                .map_err(|_| Malformed("host"));
+        let (length, seen) = plain(text.as_bytes());
+        if length == text.len() {
+            return Host::from_plain(text, seen);
         }
-        if text.ends_with(|c: char| c.is_ascii_digit())
+        text.parse::<Ipv6Addr>()
+            .map(|ip| Host::Ip(ip.into()))
+            .map_err(|_| Malformed("host"))
+    }
+
+    /// From text of plain host characters: an IPv4 address or a name.
+    fn from_plain(text: &'a str, seen: u8) -> Result<Host<'a>, Malformed> {
+        if seen & NAME == 0
             && let Ok(ip) = text.parse::<Ipv4Addr>()
         {
             return Ok(Host::Ip(ip.into()));
         }
-        // Underscores are no hostname, yet stand in private networks' names.
-        let sound = !text.is_empty()
-            && text.len() <= 255
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
-            && !text.starts_with('.');
-        if sound {
-            Ok(Host::Name(text))
-        } else {
-            Err(Malformed("host"))
+        if text.is_empty() || text.len() > 255 || text.starts_with('.') {
+            return Err(Malformed("host"));
         }
+        Ok(Host::Name(text))
     }
 
     /// The address, if it is one.
@@ -71,17 +68,23 @@ impl fmt::Display for Host<'_> {
 
 /// Reads `host [":" port]` from the start of a text, white space around the colon allowed as in a
 /// Via; gives what follows, too.
-pub(super) fn host_port(text: &[u8]) -> Result<(Host<'_>, Option<u16>, &[u8]), Malformed> {
+pub(super) fn host_port(text: &str) -> Result<(Host<'_>, Option<u16>, &[u8]), Malformed> {
     let bad = Malformed("host");
-    let length = if text.first() == Some(&b'[') {
-        text.iter().position(|b| *b == b']').ok_or(bad)? + 1
+    let (host, rest) = if text.starts_with('[') {
+        let close = memchr::memchr(b']', text.as_bytes()).ok_or(bad)?;
+        let (host, rest) = text.split_at_checked(close + 1).ok_or(bad)?;
+        (Host::parse(host)?, rest)
     } else {
-        text.iter()
-            .position(|b| matches!(b, b':' | b';' | b'?' | b',') || is_lws(*b))
-            .unwrap_or(text.len())
+        let (length, seen) = plain(text.as_bytes());
+        let (host, rest) = text.split_at_checked(length).ok_or(bad)?;
+        (Host::from_plain(host, seen)?, rest)
     };
-    let (host, rest) = text.split_at(length);
-    let host = Host::parse(std::str::from_utf8(host).map_err(|_| bad)?)?;
+    let rest = rest.as_bytes();
+    match rest.first() {
+        None | Some(b':' | b';' | b'?' | b',') => {}
+        Some(blank) if is_lws(*blank) => {}
+        _ => return Err(bad),
+    }
     let Some((b':', port)) = trim_start(rest).split_first() else {
         return Ok((host, None, rest));
     };
@@ -95,6 +98,37 @@ pub(super) fn host_port(text: &[u8]) -> Result<(Host<'_>, Option<u16>, &[u8]), M
         Some(port) if port > 0 => Ok((host, Some(port as u16), rest)),
         _ => Err(Malformed("port")),
     }
+}
+
+/// Set for what stands in names but not in IPv4 addresses.
+const NAME: u8 = 2;
+
+/// 0 for what ends a host, 1 for digits and dots, [`NAME`] for the rest of names. Underscores are
+/// no hostname's, yet stand in private networks' names.
+static PLAIN: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] = match byte as u8 {
+            b'0'..=b'9' | b'.' => 1,
+            b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'_' => NAME,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    table
+};
+
+/// How many octets from the start are a host's, and what was among them.
+fn plain(text: &[u8]) -> (usize, u8) {
+    let mut seen = 0;
+    for (at, byte) in text.iter().enumerate() {
+        match PLAIN[usize::from(*byte)] {
+            0 => return (at, seen),
+            kind => seen |= kind,
+        }
+    }
+    (text.len(), seen)
 }
 
 #[cfg(test)]
@@ -128,9 +162,7 @@ mod tests {
 
     #[test]
     fn ports() {
-        let read = |text: &'static str| {
-            host_port(text.as_bytes()).map(|(_, port, rest)| (port, rest.len()))
-        };
+        let read = |text: &'static str| host_port(text).map(|(_, port, rest)| (port, rest.len()));
         assert_eq!(read("a:5060;x"), Ok((Some(5060), 2)));
         assert_eq!(read("a : 5060 ;x"), Ok((Some(5060), 3)));
         assert_eq!(read("[::1]:7"), Ok((Some(7), 0)));

@@ -8,11 +8,16 @@ mod address;
 mod cseq;
 mod date;
 mod fault;
+mod field;
+mod framer;
 mod host;
 mod list;
 mod method;
+mod multipart;
 mod name;
 mod params;
+#[cfg(test)]
+mod proptests;
 mod start;
 mod text;
 #[cfg(test)]
@@ -30,6 +35,7 @@ use smallvec::SmallVec;
 pub use address::Address;
 pub use cseq::{CSeq, RAck};
 pub use fault::{Fault, Malformed, ParseError};
+pub use framer::{Frame, FrameError, MAX_BODY, StreamFramer};
 pub use host::Host;
 pub use method::Method;
 pub use name::Name;
@@ -39,8 +45,9 @@ pub use uri::{Scheme, Uri};
 pub use via::{MAGIC_COOKIE, Via};
 pub use writer::{WriteError, Writer};
 
+use field::Field;
 use list::Elements;
-use text::{is_token_byte, number, trim, unfold};
+use text::{number, trim, unfold};
 
 /// Most octets of start line and header together.
 pub const MAX_HEAD: usize = 16 * 1024;
@@ -48,17 +55,6 @@ pub const MAX_HEAD: usize = 16 * 1024;
 pub const MAX_HEADERS: usize = 128;
 /// Fields whose places are noted without allocating.
 const INLINE_HEADERS: usize = 24;
-
-/// Where one header field lies; [`MAX_HEAD`] keeps every offset within 16 bits.
-#[derive(Clone, Copy)]
-struct Field {
-    name: Option<Name>,
-    folded: bool,
-    name_start: u16,
-    name_end: u16,
-    value_start: u16,
-    value_end: u16,
-}
 
 /// One SIP message, borrowed from the datagram that holds it.
 ///
@@ -93,10 +89,19 @@ impl<'a> Message<'a> {
             head: data.get(..MAX_HEAD).unwrap_or(data),
             at: 0,
             is_cut: data.len() > MAX_HEAD,
+            returns: 0,
         };
         let (_, line) = lines.next()?;
         let (start, start_fault) = start::parse(line)?;
-        let mut fields: SmallVec<[Field; INLINE_HEADERS]> = SmallVec::new();
+        let mut message = Message {
+            data,
+            start,
+            start_fault,
+            fields: SmallVec::new(),
+            body: b"",
+            body_fault: None,
+        };
+        let fields = &mut message.fields;
         let mut has_length = false;
         loop {
             let (line_start, line) = lines.next()?;
@@ -104,8 +109,7 @@ impl<'a> Message<'a> {
                 None => break,
                 Some(b' ' | b'\t') => {
                     let last = fields.last_mut().ok_or(ParseError::HeaderLine)?;
-                    last.folded = true;
-                    last.value_end = (line_start + line.len()) as u16;
+                    *last = last.folded(line_start + line.len());
                     continue;
                 }
                 Some(_) => {}
@@ -113,19 +117,14 @@ impl<'a> Message<'a> {
             if fields.len() == MAX_HEADERS {
                 return Err(ParseError::TooManyHeaders);
             }
-            let field = field(line_start, line)?;
-            has_length |= field.name == Some(Name::ContentLength);
+            let field = Field::read(line_start, line)?;
+            has_length |= field.is(Name::ContentLength);
             fields.push(field);
         }
-        let body = data.get(lines.at..).unwrap_or_default();
-        let mut message = Message {
-            data,
-            start,
-            start_fault,
-            fields,
-            body,
-            body_fault: None,
-        };
+        if lines.has_stray_return() {
+            return Err(ParseError::BareCarriageReturn);
+        }
+        message.body = data.get(lines.at..).unwrap_or_default();
         if has_length {
             message.cut_body();
         }
@@ -135,7 +134,8 @@ impl<'a> Message<'a> {
     /// Applies Content-Length.
     fn cut_body(&mut self) {
         match self.content_length() {
-            Ok(length) => match self.body.get(..length) {
+            Ok(None) => {}
+            Ok(Some(length)) => match self.body.get(..length) {
                 Some(body) => self.body = body,
                 None => self.body_fault = Some(Fault::BodyTruncated),
             },
@@ -143,8 +143,8 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// The one Content-Length, be it repeated.
-    fn content_length(&self) -> Result<usize, Fault> {
+    /// What Content-Length says; repeated with the same number it is one.
+    pub fn content_length(&self) -> Result<Option<usize>, Fault> {
         let mut length = None;
         for value in self.raw(Name::ContentLength) {
             let value =
@@ -153,7 +153,7 @@ impl<'a> Message<'a> {
                 return Err(Fault::Repeated(Name::ContentLength));
             }
         }
-        Ok(length.unwrap_or(0) as usize)
+        Ok(length.map(|l| l as usize))
     }
 
     /// The start line.
@@ -216,11 +216,11 @@ impl<'a> Message<'a> {
         self.fields.iter().map(|field| Header {
             name: self
                 .data
-                .get(usize::from(field.name_start)..usize::from(field.name_end))
+                .get(field.name_place())
                 .and_then(|n| std::str::from_utf8(n).ok())
                 .unwrap_or_default(),
-            known: field.name,
-            raw: self.value(field),
+            known: field.name(),
+            raw: self.value(*field),
         })
     }
 
@@ -320,16 +320,17 @@ impl<'a> Message<'a> {
     fn raw(&self, name: Name) -> impl Iterator<Item = &'a [u8]> + use<'a, '_> {
         self.fields
             .iter()
-            .filter(move |f| f.name == Some(name))
-            .map(|f| self.value(f))
+            .filter(move |f| f.is(name))
+            .map(|f| self.value(*f))
     }
 
-    fn value(&self, field: &Field) -> &'a [u8] {
-        let value = self
-            .data
-            .get(usize::from(field.value_start)..usize::from(field.value_end))
-            .unwrap_or_default();
-        if field.folded { trim(value) } else { value }
+    fn value(&self, field: Field) -> &'a [u8] {
+        let value = self.data.get(field.value_place()).unwrap_or_default();
+        if field.is_folded() {
+            trim(value)
+        } else {
+            value
+        }
     }
 
     /// The elements of a list that are not empty.
@@ -380,54 +381,36 @@ struct Lines<'a> {
     head: &'a [u8],
     at: usize,
     is_cut: bool,
+    /// Carriage returns seen at line ends.
+    returns: usize,
 }
 
 impl<'a> Lines<'a> {
     /// The next line and where it begins.
+    #[inline]
     fn next(&mut self) -> Result<(usize, &'a [u8]), ParseError> {
         let start = self.at;
         let rest = self.head.get(start..).unwrap_or_default();
-        let unfinished = if self.is_cut {
+        let end = memchr::memchr(b'\n', rest).ok_or(if self.is_cut {
             ParseError::HeadTooLong
         } else {
             ParseError::Truncated
-        };
-        let end = memchr::memchr2(b'\r', b'\n', rest).ok_or(unfinished)?;
-        let (line, ending) = rest.split_at(end);
-        self.at = match ending {
-            [b'\n', ..] => start + end + 1,
-            [b'\r', b'\n', ..] => start + end + 2,
-            [b'\r'] => return Err(unfinished),
-            _ => return Err(ParseError::BareCarriageReturn),
-        };
-        Ok((start, line))
+        })?;
+        self.at = start + end + 1;
+        match rest.get(..end) {
+            Some([line @ .., b'\r']) => {
+                self.returns += 1;
+                Ok((start, line))
+            }
+            Some(line) => Ok((start, line)),
+            None => Err(ParseError::Truncated),
+        }
     }
-}
 
-/// Notes where name and value of a header line lie: `name *( SP / HTAB ) ":" value`.
-fn field(line_start: usize, line: &[u8]) -> Result<Field, ParseError> {
-    let name_length = line
-        .iter()
-        .position(|b| !is_token_byte(*b))
-        .ok_or(ParseError::HeaderLine)?;
-    let (name, rest) = line.split_at(name_length);
-    let blanks = rest
-        .iter()
-        .position(|b| !matches!(b, b' ' | b'\t'))
-        .ok_or(ParseError::HeaderLine)?;
-    let value = match rest.get(blanks..) {
-        Some([b':', value @ ..]) if !name.is_empty() => value,
-        _ => return Err(ParseError::HeaderLine),
-    };
-    let value_at = line_start + name_length + blanks + 1;
-    let skipped = value.len() - value.trim_ascii_start().len();
-    let value_length = value.trim_ascii().len();
-    Ok(Field {
-        name: Name::parse(name),
-        folded: false,
-        name_start: line_start as u16,
-        name_end: (line_start + name_length) as u16,
-        value_start: (value_at + skipped) as u16,
-        value_end: (value_at + skipped + value_length) as u16,
-    })
+    /// Whether a carriage return stands anywhere but at a line end: counting them all in one go
+    /// costs less than looking out for them in each line.
+    fn has_stray_return(&self) -> bool {
+        let read = self.head.get(..self.at).unwrap_or_default();
+        memchr::memchr_iter(b'\r', read).count() != self.returns
+    }
 }

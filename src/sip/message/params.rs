@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::fault::Malformed;
 use super::text::{
-    PercentDecoded, closing_quote, is_lws, is_token_byte, trim, trim_start, unescape, unfold_into,
+    PercentDecoded, closing_quote, is_token_byte, trim, trim_start, unescape, unfold_into,
 };
 
 /// Parameters that were checked once and are read when asked. `Debug` shows names alone.
@@ -72,7 +72,14 @@ impl<'a> Params<'a> {
 
     /// The first of that name (in any case).
     pub fn get(&self, name: &str) -> Option<Param<'a>> {
-        self.iter().find(|p| p.name.eq_ignore_ascii_case(name))
+        let mut rest = self.raw;
+        while let Step::Param(raw, after) = step(rest) {
+            if raw.name.eq_ignore_ascii_case(name.as_bytes()) {
+                return raw.param();
+            }
+            rest = after;
+        }
+        None
     }
 
     /// The first of that name where names may be percent-escaped, as in a URI (RFC 3261 19.1.2).
@@ -125,17 +132,38 @@ impl<'a> Iterator for ParamIter<'a> {
 
     fn next(&mut self) -> Option<Param<'a>> {
         match step(self.rest) {
-            Step::Param(param, rest) => {
+            Step::Param(raw, rest) => {
                 self.rest = rest;
-                Some(param)
+                raw.param()
             }
             Step::End | Step::Broken => None,
         }
     }
 }
 
+/// One parameter as it lies there.
+struct Raw<'a> {
+    name: &'a [u8],
+    value: Option<&'a [u8]>,
+    quoted: bool,
+}
+
+impl<'a> Raw<'a> {
+    fn param(self) -> Option<Param<'a>> {
+        Some(Param {
+            // ASCII by `NAME`.
+            name: std::str::from_utf8(self.name).ok()?,
+            value: self
+                .value
+                .map(|v| std::str::from_utf8(v).unwrap_or_default()),
+            raw: self.value.unwrap_or_default(),
+            quoted: self.quoted,
+        })
+    }
+}
+
 enum Step<'a> {
-    Param(Param<'a>, &'a [u8]),
+    Param(Raw<'a>, &'a [u8]),
     End,
     Broken,
 }
@@ -156,29 +184,24 @@ fn step(rest: &[u8]) -> Step<'_> {
     }
     let length = rest
         .iter()
-        .position(|b| !is_name_byte(*b))
+        .position(|b| !NAME[usize::from(*b)])
         .unwrap_or(rest.len());
     let (name, after) = rest.split_at(length);
-    // Ascii by `is_name_byte`.
-    let Ok(name) = std::str::from_utf8(name) else {
-        return Step::Broken;
-    };
     if name.is_empty() {
         return Step::Broken;
     }
     let after = trim_start(after);
     let Some((b'=', value)) = after.split_first() else {
-        let param = Param {
+        let param = Raw {
             name,
             value: None,
-            raw: b"",
             quoted: false,
         };
         return Step::Param(param, after);
     };
     let value = trim_start(value);
     let quoted = value.first() == Some(&b'"');
-    let (raw, after) = if quoted {
+    let (value, after) = if quoted {
         let Some(close) = closing_quote(value) else {
             return Step::Broken;
         };
@@ -189,22 +212,36 @@ fn step(rest: &[u8]) -> Step<'_> {
     } else {
         let length = value
             .iter()
-            .position(|b| matches!(b, b';' | b',' | b'"' | b'<' | b'>') || is_lws(*b))
+            .position(|b| VALUE_END[usize::from(*b)])
             .unwrap_or(value.len());
         value.split_at(length)
     };
-    let param = Param {
+    let param = Raw {
         name,
-        value: Some(std::str::from_utf8(raw).unwrap_or_default()),
-        raw,
+        value: Some(value),
         quoted,
     };
     Step::Param(param, after)
 }
 
 /// A token, or what a URI allows in a parameter name besides (`paramchar`).
-const fn is_name_byte(byte: u8) -> bool {
-    is_token_byte(byte) || matches!(byte, b'[' | b']' | b'/' | b':' | b'&' | b'$' | b'(' | b')')
+static NAME: [bool; 256] = table(b"[]/:&$()", true);
+/// What ends a value without quotes.
+static VALUE_END: [bool; 256] = table(b";,\"<> \t\r\n", false);
+
+const fn table(marks: &[u8], with_tokens: bool) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = with_tokens && is_token_byte(byte as u8);
+        byte += 1;
+    }
+    let mut i = 0;
+    while i < marks.len() {
+        table[marks[i] as usize] = true;
+        i += 1;
+    }
+    table
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ fn request(line: &[u8]) -> Result<(StartLine<'_>, Option<Fault>), ParseError> {
     let bad = ParseError::StartLine;
     let full = line;
     let line = line.trim_ascii_end();
-    let first = line.iter().position(is_blank).ok_or(bad)?;
+    let first = memchr::memchr2(b' ', b'\t', line).ok_or(bad)?;
     let last = line.iter().rposition(is_blank).ok_or(bad)?;
     let method = line.get(..first).ok_or(bad)?;
     let between = line.get(first + 1..last).ok_or(bad)?;
@@ -75,7 +75,7 @@ fn request(line: &[u8]) -> Result<(StartLine<'_>, Option<Fault>), ParseError> {
     }
     let current = is_current(version).ok_or(bad)?;
     let superfluous = line.len() != full.len()
-        || between.iter().any(is_blank)
+        || memchr::memchr2(b' ', b'\t', between).is_some()
         || line.get(first) != Some(&b' ')
         || line.get(last) != Some(&b' ');
     let fault = if !current {

@@ -107,10 +107,11 @@ pub(super) fn number(text: &[u8], limit: u64) -> Option<u64> {
 pub(super) fn closing_quote(text: &[u8]) -> Option<usize> {
     let mut at = 1;
     loop {
-        match text.get(at)? {
-            b'"' => return Some(at),
-            b'\\' => at += 2,
-            _ => at += 1,
+        let rest = text.get(at..)?;
+        let mark = memchr::memchr2(b'"', b'\\', rest)?;
+        match rest.get(mark) {
+            Some(b'"') => return Some(at + mark),
+            _ => at += mark + 2,
         }
     }
 }

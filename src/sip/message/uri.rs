@@ -38,29 +38,10 @@ impl<'a> Uri<'a> {
     /// From text without white space, quotes or angle brackets around or in it.
     pub fn parse(text: &'a str) -> Result<Uri<'a>, Malformed> {
         let bad = Malformed("URI");
-        if text
-            .bytes()
-            .any(|b| b <= b' ' || matches!(b, b'"' | b'<' | b'>' | 0x7f))
-        {
+        let (scheme, rest) = scheme(text).ok_or(bad)?;
+        if rest.is_empty() {
             return Err(bad);
         }
-        let (scheme, rest) = text.split_once(':').ok_or(bad)?;
-        let scheme_sound = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-            && scheme
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
-        if !scheme_sound || rest.is_empty() {
-            return Err(bad);
-        }
-        let scheme = if scheme.eq_ignore_ascii_case("sip") {
-            Scheme::Sip
-        } else if scheme.eq_ignore_ascii_case("sips") {
-            Scheme::Sips
-        } else if scheme.eq_ignore_ascii_case("tel") {
-            Scheme::Tel
-        } else {
-            Scheme::Other(scheme)
-        };
         let uri = Uri {
             text,
             scheme,
@@ -73,47 +54,52 @@ impl<'a> Uri<'a> {
         match scheme {
             Scheme::Sip | Scheme::Sips => uri.sip(rest),
             Scheme::Tel => uri.tel(rest),
-            Scheme::Other(_) => Ok(uri),
+            Scheme::Other(_) if is_clean(rest.as_bytes()) => Ok(uri),
+            Scheme::Other(_) => Err(bad),
         }
     }
 
     /// The rest of a sip or sips URI. The user part may hold `;`, `?` and `/`, so the `@` is
     /// looked for first; it cannot stand unescaped anywhere else.
-    fn sip(mut self, rest: &'a str) -> Result<Uri<'a>, Malformed> {
+    fn sip(mut self, mut rest: &'a str) -> Result<Uri<'a>, Malformed> {
         let bad = Malformed("URI");
-        let rest = match rest.split_once('@') {
-            Some((userinfo, rest)) => {
-                if userinfo.is_empty() || userinfo.starts_with(':') {
-                    return Err(bad);
-                }
-                self.user = Some(userinfo);
-                rest
+        if let Some(at) = memchr::memchr(b'@', rest.as_bytes()) {
+            let user = rest.get(..at).ok_or(bad)?;
+            if user.is_empty() || user.starts_with(':') || !is_clean(user.as_bytes()) {
+                return Err(bad);
             }
-            None => rest,
-        };
-        let (rest, headers) = match rest.split_once('?') {
-            Some((rest, headers)) => (rest, Some(headers)),
-            None => (rest, None),
-        };
-        let (host, port, params) = host_port(rest.as_bytes())?;
+            self.user = Some(user);
+            rest = rest.get(at + 1..).ok_or(bad)?;
+        }
+        let (host, port, tail) = host_port(rest)?;
         self.host = Some(host);
         self.port = port;
+        if tail.is_empty() {
+            return Ok(self);
+        }
+        if !is_clean(tail) || tail.contains(&b'@') {
+            return Err(bad);
+        }
+        let mut params = tail;
+        if let Some(question) = memchr::memchr(b'?', tail) {
+            params = tail.get(..question).ok_or(bad)?;
+            self.headers = rest.get(rest.len() - tail.len() + question + 1..);
+        }
         self.params = Params::parse(params).map_err(|_| bad)?;
-        self.headers = headers;
         Ok(self)
     }
 
     /// The rest of a tel URI: digits and visual separators, then parameters (RFC 3966 3).
     fn tel(mut self, rest: &'a str) -> Result<Uri<'a>, Malformed> {
         let bad = Malformed("URI");
-        let end = rest.find(';').unwrap_or(rest.len());
-        let (number, params) = rest.split_at(end);
+        let end = memchr::memchr(b';', rest.as_bytes()).unwrap_or(rest.len());
+        let (number, params) = rest.split_at_checked(end).ok_or(bad)?;
         let digits = number.strip_prefix('+').unwrap_or(number);
         let sound = !digits.is_empty()
             && digits.bytes().all(|b| {
                 b.is_ascii_hexdigit() || matches!(b, b'-' | b'.' | b'(' | b')' | b'*' | b'#')
             });
-        if !sound {
+        if !sound || !is_clean(params.as_bytes()) {
             return Err(bad);
         }
         self.user = Some(number);
@@ -244,6 +230,45 @@ impl<'a> Uri<'a> {
         }
     }
 }
+
+/// The scheme and what follows its colon.
+fn scheme(text: &str) -> Option<(Scheme<'_>, &str)> {
+    // Nearly all are sip.
+    if let Some((sip, rest)) = text.split_at_checked(4)
+        && sip.eq_ignore_ascii_case("sip:")
+    {
+        return Some((Scheme::Sip, rest));
+    }
+    let (name, rest) = text.split_once(':')?;
+    let scheme = if name.eq_ignore_ascii_case("sips") {
+        Scheme::Sips
+    } else if name.eq_ignore_ascii_case("tel") {
+        Scheme::Tel
+    } else {
+        // RFC 3986 3.1.
+        let sound = name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+        sound.then_some(Scheme::Other(name))?
+    };
+    Some((scheme, rest))
+}
+
+/// Whether there is no white space, control character, quote or angle bracket in it.
+fn is_clean(text: &[u8]) -> bool {
+    text.iter().all(|b| CLEAN[usize::from(*b)])
+}
+
+static CLEAN: [bool; 256] = {
+    let mut table = [true; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = !matches!(byte as u8, 0..=b' ' | b'"' | b'<' | b'>' | 0x7f);
+        byte += 1;
+    }
+    table
+};
 
 /// Parameters in both must match; of those in one alone, only the `weighty` tell URIs apart.
 fn same_params(a: Params<'_>, b: Params<'_>, weighty: &[&str]) -> bool {

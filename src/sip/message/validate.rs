@@ -17,10 +17,9 @@ impl Message<'_> {
         if let Some(fault) = self.start_fault.or(self.body_fault) {
             return Err(fault);
         }
-        self.via()?;
-        for via in self.vias() {
-            via?;
-        }
+        let mut vias = self.vias();
+        vias.next().ok_or(Fault::Missing(Name::Via))??;
+        vias.try_for_each(|via| via.map(|_| ()))?;
         self.from()?;
         let to = self.to()?;
         self.call_id()?;

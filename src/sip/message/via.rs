@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::fault::Malformed;
 use super::host::{Host, host_port};
 use super::params::Params;
-use super::text::{is_token, is_token_byte, number, trim, trim_start};
+use super::text::{is_token_byte, number, trim, trim_start};
 
 /// One Via element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,18 +28,19 @@ impl<'a> Via<'a> {
     /// `SIP "/" 2.0 "/" transport LWS sent-by *( ";" param )`, white space around each mark.
     pub(super) fn from_bytes(text: &'a [u8]) -> Result<Via<'a>, Malformed> {
         let bad = Malformed("Via");
-        let (name, rest) = token(trim(text)).ok_or(bad)?;
+        let text = std::str::from_utf8(trim(text)).map_err(|_| bad)?;
+        let (name, rest) = token(text.as_bytes()).ok_or(bad)?;
         let rest = slash(rest).ok_or(bad)?;
         let (version, rest) = token(rest).ok_or(bad)?;
         let rest = slash(rest).ok_or(bad)?;
-        let (transport, rest) = token(rest).ok_or(bad)?;
-        if !name.eq_ignore_ascii_case("SIP") || version != "2.0" {
-            return Err(bad);
-        }
+        let transport_at = text.len() - rest.len();
+        let (_, rest) = token(rest).ok_or(bad)?;
+        let transport = text.get(transport_at..text.len() - rest.len()).ok_or(bad)?;
         let sent_by = trim_start(rest);
-        if sent_by.len() == rest.len() {
+        if !name.eq_ignore_ascii_case(b"SIP") || version != b"2.0" || sent_by.len() == rest.len() {
             return Err(bad);
         }
+        let sent_by = text.get(text.len() - sent_by.len()..).ok_or(bad)?;
         let (host, port, params) = host_port(sent_by).map_err(|_| bad)?;
         Ok(Via {
             transport,
@@ -117,16 +118,13 @@ impl<'a> Via<'a> {
     }
 }
 
-fn token(text: &[u8]) -> Option<(&str, &[u8])> {
+/// The token that a text starts with, and what follows it.
+fn token(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let length = text
         .iter()
         .position(|b| !is_token_byte(*b))
         .unwrap_or(text.len());
-    let (token, rest) = text.split_at(length);
-    if !is_token(token) {
-        return None;
-    }
-    Some((std::str::from_utf8(token).ok()?, rest))
+    (length > 0).then(|| text.split_at(length))
 }
 
 fn slash(text: &[u8]) -> Option<&[u8]> {
