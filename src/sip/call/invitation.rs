@@ -56,30 +56,22 @@ impl Invitation {
         }
     }
 
-    /// Whether it can be sent at all.
-    pub(super) fn check(&self) -> Result<(), InviteError> {
+    /// Whether it can be sent at all; if so, the user part of our Contact: that of From, for
+    /// carriers that look for the account there.
+    pub(super) fn check(&self) -> Result<&str, InviteError> {
         Uri::parse(&self.request_uri).map_err(|_| InviteError::RequestUri)?;
-        for (text, error) in [
-            (&self.from, InviteError::From),
-            (&self.to_uri, InviteError::To),
-        ] {
-            let address = Address::parse(text).map_err(|_| error)?;
-            if address.tag().is_some() {
-                return Err(error);
-            }
+        let untagged = |text, error| match Address::parse(text) {
+            Ok(address) if address.tag().is_none() => Ok(address),
+            _ => Err(error),
+        };
+        let from = untagged(&self.from, InviteError::From)?;
+        if self.to_uri != self.request_uri {
+            untagged(&self.to_uri, InviteError::To)?;
         }
         match self.fields.iter().find(|(name, _)| is_own(*name)) {
             Some((name, _)) => Err(InviteError::OwnField(*name)),
-            None => Ok(()),
+            None => Ok(from.uri().user().unwrap_or_default()),
         }
-    }
-
-    /// The user part of our Contact: that of From, for carriers that look for the account there.
-    pub(super) fn user(&self) -> &str {
-        Address::parse(&self.from)
-            .ok()
-            .and_then(|from| from.uri().user())
-            .unwrap_or_default()
     }
 }
 
@@ -183,8 +175,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_sent_is_told_before() {
-        assert_eq!(invitation().check(), Ok(()));
-        assert_eq!(invitation().user(), "account");
+        assert_eq!(invitation().check(), Ok("account"));
         let mut bad = invitation();
         bad.request_uri = "nowhere at all".into();
         assert_eq!(bad.check(), Err(InviteError::RequestUri));

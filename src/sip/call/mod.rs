@@ -34,8 +34,7 @@ use incoming::{Alerting, Unacknowledged};
 use outgoing::{Cancelling, Inviting};
 
 use crate::sip::dialog::Dialog;
-use crate::sip::message::Message;
-use crate::sip::transaction::{Cookie, Flow, Handle, Layer, Sources, TimerId};
+use crate::sip::transaction::{Cookie, Flow, Handle, Layer, Received, Sources, TimerId};
 
 /// What we understand, as told in Allow. UPDATE is answered but not asked for.
 pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO";
@@ -166,13 +165,9 @@ impl Call {
     }
 
     /// Whether a response carries this call's identity; its branch alone has brought it here.
-    pub(crate) fn owns(&self, response: &Message<'_>) -> bool {
-        let is_tagged = response
-            .from()
-            .ok()
-            .and_then(|from| from.tag().and_then(Cookie::parse))
-            == Some(self.tag);
-        is_tagged && response.call_id().is_ok_and(|id| *id == *self.call_id)
+    pub(crate) fn owns(&self, response: &Received<'_>) -> bool {
+        let essentials = &response.essentials;
+        Cookie::parse(essentials.from_tag) == Some(self.tag) && *essentials.call_id == *self.call_id
     }
 
     /// When the call itself has something to do.
@@ -230,18 +225,6 @@ impl Call {
             how,
             cause,
         });
-    }
-
-    /// Sends the ACK of a 2xx through the dialog that it set up (RFC 3261 13.2.2.4), with the
-    /// credentials of its INVITE (22.1). False where it cannot be written.
-    fn acknowledge(
-        &self,
-        context: &mut Context<'_>,
-        client: Handle,
-        dialog: &Dialog,
-        invite: &[u8],
-    ) -> bool {
-        stray::acknowledge(context.layer, client, dialog, invite)
     }
 
     /// Whether a request of the peer comes from a host whose word counts: one that we spoke to.

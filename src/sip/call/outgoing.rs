@@ -8,10 +8,10 @@ use super::event::Event;
 use super::failure::{CallFailure, Cause, retry_after};
 use super::forwarding::ForwardingsSeen;
 use super::invitation::{Bracketed, Invitation, InviteError};
-use super::{ALLOW, Call, Context, State, end_stray};
+use super::{ALLOW, Call, Context, State, end_stray, stray};
 use crate::sip::dialog::Dialog;
-use crate::sip::message::{Message, Method, Name, Writer};
-use crate::sip::transaction::{Flow, Handle, NotBegun, Opening, Usage, resend};
+use crate::sip::message::{Method, Name, Writer};
+use crate::sip::transaction::{Flow, Handle, NotBegun, Opening, Received, Usage, resend};
 
 /// The CSeq number of a call's first request.
 const FIRST_SEQ: u32 = 1;
@@ -100,7 +100,7 @@ impl Call {
         context: &mut Context<'_>,
         invitation: &Invitation,
     ) -> Result<(), InviteError> {
-        invitation.check()?;
+        let user = invitation.check()?;
         let opening = self.opening(invitation.to);
         let (tag, call_id) = (self.tag, self.call_id.clone());
         let invite = context
@@ -117,10 +117,7 @@ impl Call {
                     .header_fmt(Name::To, format_args!("{}", Bracketed(&invitation.to_uri)))
                     .header(Name::CallId, &call_id)
                     .header_fmt(Name::CSeq, format_args!("{FIRST_SEQ} INVITE"))
-                    .header_fmt(
-                        Name::Contact,
-                        format_args!("{}", identity.contact(invitation.user())),
-                    )
+                    .header_fmt(Name::Contact, format_args!("{}", identity.contact(user)))
                     .header(Name::Allow, ALLOW)
                     // So that a proxy that forwards the call tells us (RFC 7044 9.1).
                     .header(Name::Supported, "histinfo")
@@ -158,9 +155,8 @@ impl Call {
     pub(crate) fn on_invite_response(
         &mut self,
         context: &mut Context<'_>,
-        from: Flow,
         client: Handle,
-        response: &Message<'_>,
+        response: &Received<'_>,
         code: u16,
     ) {
         let current = match &self.state {
@@ -169,10 +165,10 @@ impl Call {
             _ => false,
         };
         match code {
-            ..200 if current => self.on_provisional(context, from, response, code),
+            ..200 if current => self.on_provisional(context, response, code),
             ..200 => {}
-            200..300 if current => self.on_accepted(context, from, client, response, code),
-            200..300 => end_stray(context.layer, context.now, from, client, response),
+            200..300 if current => self.on_accepted(context, client, response, code),
+            200..300 => end_stray(context.layer, context.now, client, response),
             _ => {
                 let request = context.layer.take_request(client);
                 if current {
@@ -182,13 +178,7 @@ impl Call {
         }
     }
 
-    fn on_provisional(
-        &mut self,
-        context: &mut Context<'_>,
-        from: Flow,
-        response: &Message<'_>,
-        code: u16,
-    ) {
+    fn on_provisional(&mut self, context: &mut Context<'_>, response: &Received<'_>, code: u16) {
         let call = self.id;
         let inviting = match &mut self.state {
             State::Inviting(inviting) => inviting,
@@ -203,24 +193,23 @@ impl Call {
             }
             return;
         }
-        for how in inviting.forwardings.look(response, code) {
+        for how in inviting.forwardings.look(response.message, code) {
             context.events.push_back(Event::Forwarded { call, how });
         }
         if code == 180 && !inviting.is_ringing {
             inviting.is_ringing = true;
             context.events.push_back(Event::Ringing { call });
         }
-        if !response.body().is_empty() && inviting.progress < MOST_PROGRESS {
+        if !response.message.body().is_empty() && inviting.progress < MOST_PROGRESS {
             inviting.progress += 1;
             context.events.push_back(Event::Progress {
                 call,
                 status: code,
-                sdp: Box::from(response.body()),
+                sdp: Box::from(response.message.body()),
             });
         }
-        let tag = match response.to().ok().and_then(|to| to.tag()) {
-            Some(tag) => tag,
-            None => return,
+        let Some(tag) = response.essentials.to_tag else {
+            return;
         };
         if inviting.speaks(tag).is_none() {
             if inviting.early.len() >= MOST_EARLY {
@@ -232,43 +221,34 @@ impl Call {
                 reliable: None,
             });
         }
-        if response.has_token(Name::Require, "100rel") {
-            self.on_reliable_provisional(context, from, response);
+        if response.message.has_token(Name::Require, "100rel") {
+            self.on_reliable_provisional(context, response);
         }
     }
 
     /// We do not offer 100rel, yet there are gateways that send reliable provisional responses
     /// to everybody and do not let the phone ring without a PRACK (RFC 3262 4). So they get it.
-    fn on_reliable_provisional(
-        &mut self,
-        context: &mut Context<'_>,
-        from: Flow,
-        response: &Message<'_>,
-    ) {
-        let Ok(Some(number)) = response.number(Name::RSeq) else {
+    fn on_reliable_provisional(&mut self, context: &mut Context<'_>, response: &Received<'_>) {
+        let Ok(Some(number)) = response.message.number(Name::RSeq) else {
             return;
         };
         let sources = self.sources.clone();
-        let tag = response.to().ok().and_then(|to| to.tag());
+        let tag = response.to_tag();
         let State::Inviting(inviting) = &mut self.state else {
             return;
         };
         let invite_seq = inviting.seq;
-        let Some(early) = inviting
-            .early
-            .iter_mut()
-            .find(|early| tag == Some(&*early.tag))
-        else {
+        let Some(early) = inviting.early.iter_mut().find(|early| *tag == *early.tag) else {
             return;
         };
         match &mut early.reliable {
             // The same again is the PRACK's affair; one out of order is not acknowledged.
             Some((last, _)) if last.checked_add(1) != Some(number) => return,
             Some((last, _)) => *last = number,
-            None => match Dialog::from_response(response, from, invite_seq) {
-                Ok(dialog) => early.reliable = Some((number, Box::new(dialog))),
-                Err(_) => return,
-            },
+            None => {
+                let dialog = Dialog::from_response(response, invite_seq);
+                early.reliable = Some((number, Box::new(dialog)));
+            }
         }
         let Some((_, dialog)) = &mut early.reliable else {
             return;
@@ -294,9 +274,8 @@ impl Call {
     fn on_accepted(
         &mut self,
         context: &mut Context<'_>,
-        from: Flow,
         client: Handle,
-        response: &Message<'_>,
+        response: &Received<'_>,
         code: u16,
     ) {
         let invite = context.layer.take_request(client);
@@ -305,21 +284,19 @@ impl Call {
             State::Cancelling(cancelling) => cancelling.seq,
             _ => return,
         };
-        let dialog = Dialog::from_response(response, from, seq).ok();
+        let mut dialog = Box::new(Dialog::from_response(response, seq));
         let state = std::mem::replace(&mut self.state, State::Over);
-        let Some(mut dialog) = dialog
-            .filter(|dialog| self.acknowledge(context, client, dialog, &invite))
-            .map(Box::new)
-        else {
+        let challenged = self.auth.is_challenged().then_some(&*invite);
+        if !stray::acknowledge(context.layer, client, &dialog, challenged) {
             if matches!(state, State::Inviting(_)) {
                 self.tell_failed(context, CallFailure::Unusable, Some((response, code)));
             }
             return;
-        };
+        }
         let call = self.id;
         match state {
             State::Inviting(mut inviting) => {
-                for how in inviting.forwardings.look(response, code) {
+                for how in inviting.forwardings.look(response.message, code) {
                     context.events.push_back(Event::Forwarded { call, how });
                 }
                 // A PRACK went before, and INFO may have come.
@@ -335,9 +312,9 @@ impl Call {
                 }
                 context.events.push_back(Event::Answered {
                     call,
-                    sdp: Box::from(response.body()),
-                    dialog: dialog.id(),
-                    source: from.remote,
+                    sdp: Box::from(response.message.body()),
+                    dialog: dialog.id(self.tag),
+                    source: response.from.remote,
                 });
                 self.state = State::Confirmed(dialog);
             }
@@ -353,7 +330,7 @@ impl Call {
         &mut self,
         context: &mut Context<'_>,
         request: &[u8],
-        response: &Message<'_>,
+        response: &Received<'_>,
         code: u16,
     ) {
         let State::Inviting(inviting) = &self.state else {
@@ -362,7 +339,7 @@ impl Call {
         };
         let (seq, to, give_up_at) = (inviting.seq, inviting.to, inviting.give_up_at);
         let is_challenge = matches!(code, 401 | 407);
-        if is_challenge && self.auth.hear(code, response).is_ok() {
+        if is_challenge && self.auth.hear(code, response.message).is_ok() {
             let opening = self.opening(to);
             let auth = &mut self.auth;
             let seq = seq.saturating_add(1);
@@ -459,16 +436,16 @@ impl Call {
         &self,
         context: &mut Context<'_>,
         failure: CallFailure,
-        response: Option<(&Message<'_>, u16)>,
+        response: Option<(&Received<'_>, u16)>,
     ) {
         context.events.push_back(Event::Failed {
             call: self.id,
             failure,
             status: response.map(|(_, code)| code),
             cause: response
-                .map(|(message, _)| Cause::of(message))
+                .map(|(received, _)| Cause::of(received.message))
                 .unwrap_or_default(),
-            retry_after: response.and_then(|(message, _)| retry_after(message)),
+            retry_after: response.and_then(|(received, _)| retry_after(received.message)),
         });
     }
 }

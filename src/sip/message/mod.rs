@@ -42,6 +42,7 @@ pub use name::Name;
 pub use params::{MAX_PARAMS, Param, ParamIter, Params};
 pub use start::StartLine;
 pub use uri::{Scheme, Uri};
+pub use validate::Essentials;
 pub use via::{MAGIC_COOKIE, Via};
 pub use writer::{WriteError, Writer};
 

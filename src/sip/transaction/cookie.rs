@@ -17,6 +17,24 @@ pub(crate) struct Cookie {
 }
 
 impl Cookie {
+    /// The place of no entry.
+    pub(crate) const NOWHERE: Cookie = Cookie {
+        handle: Handle {
+            index: u32::MAX,
+            generation: u32::MAX,
+        },
+        secret: 0,
+    };
+
+    /// 128 random bits that name nothing: a Call-ID.
+    pub(crate) fn from_random(place: u64, secret: u64) -> Cookie {
+        let handle = Handle {
+            index: (place >> 32) as u32,
+            generation: place as u32,
+        };
+        Cookie { handle, secret }
+    }
+
     /// From its text form; `None` where we never gave such a name.
     pub(crate) fn parse(text: &str) -> Option<Cookie> {
         let bytes: &[u8; LENGTH] = text.as_bytes().try_into().ok()?;
