@@ -215,7 +215,7 @@ impl Call {
     }
 
     fn on_refresh(&mut self, context: &mut Context<'_>, asked: &Asked<'_>) {
-        let contact = context.layer.identity.contact("").to_string();
+        let contact = context.layer.identity.contact();
         asked.with(
             context,
             200,

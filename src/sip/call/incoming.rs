@@ -298,7 +298,7 @@ fn respond(
             );
             writer
                 .copy(&request, Name::RecordRoute)
-                .header_fmt(Name::Contact, format_args!("{}", identity.contact("")))
+                .header(Name::Contact, &identity.contact())
                 .header(Name::Allow, ALLOW)
                 .header(Name::Server, &identity.user_agent);
             if !sdp.is_empty() {

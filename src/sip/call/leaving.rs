@@ -5,7 +5,7 @@ use super::failure::Cause;
 use super::{Call, CallError, Context, State};
 use crate::sip::dialog::Dialog;
 use crate::sip::message::Method;
-use crate::sip::transaction::{Flow, Handle, NotBegun, Opening, Received, Usage, resend};
+use crate::sip::transaction::{Flow, Handle, NotBegun, Opening, Response, Usage, resend};
 
 impl Call {
     /// Sends the BYE of a confirmed dialog (RFC 3261 15.1.1). Whether it can be sent or not, we
@@ -91,12 +91,12 @@ impl Call {
         &mut self,
         context: &mut Context<'_>,
         client: Handle,
-        response: &Received<'_>,
-        code: u16,
+        response: &Response<'_>,
     ) {
         let State::Leaving { bye, dialog } = &mut self.state else {
             return;
         };
+        let code = response.code;
         if code < 200 || *bye != client {
             return;
         }
@@ -140,9 +140,9 @@ impl Call {
         &mut self,
         context: &mut Context<'_>,
         client: Handle,
-        response: &Received<'_>,
-        code: u16,
+        response: &Response<'_>,
     ) {
+        let code = response.code;
         if code < 200 {
             return;
         }

@@ -34,7 +34,7 @@ use incoming::{Alerting, Unacknowledged};
 use outgoing::{Cancelling, Inviting};
 
 use crate::sip::dialog::Dialog;
-use crate::sip::transaction::{Cookie, Flow, Handle, Layer, Received, Sources, TimerId};
+use crate::sip::transaction::{Cookie, Flow, Handle, Layer, Response, Sources, TimerId};
 
 /// What we understand, as told in Allow. UPDATE is answered but not asked for.
 pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO";
@@ -165,9 +165,8 @@ impl Call {
     }
 
     /// Whether a response carries this call's identity; its branch alone has brought it here.
-    pub(crate) fn owns(&self, response: &Received<'_>) -> bool {
-        let essentials = &response.essentials;
-        Cookie::parse(essentials.from_tag) == Some(self.tag) && *essentials.call_id == *self.call_id
+    pub(crate) fn owns(&self, response: &Response<'_>) -> bool {
+        response.from_tag == Some(self.tag) && *response.call_id == *self.call_id
     }
 
     /// When the call itself has something to do.

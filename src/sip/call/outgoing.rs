@@ -7,11 +7,11 @@ use smallvec::SmallVec;
 use super::event::Event;
 use super::failure::{CallFailure, Cause, retry_after};
 use super::forwarding::ForwardingsSeen;
-use super::invitation::{Bracketed, Invitation, InviteError};
+use super::invitation::{Invitation, InviteError, bracketed};
 use super::{ALLOW, Call, Context, State, end_stray, stray};
 use crate::sip::dialog::Dialog;
 use crate::sip::message::{Method, Name, Writer};
-use crate::sip::transaction::{Flow, Handle, NotBegun, Opening, Received, Usage, resend};
+use crate::sip::transaction::{Flow, Handle, NotBegun, Opening, Response, Usage, resend};
 
 /// The CSeq number of a call's first request.
 const FIRST_SEQ: u32 = 1;
@@ -107,17 +107,19 @@ impl Call {
             .layer
             .begin(context.now, opening, |buffer, identity, cookie| {
                 let mut writer = Writer::request(buffer, Method::Invite, &invitation.request_uri);
+                identity.write_via(&mut writer, cookie);
+                let (open, from, close) = bracketed(&invitation.from);
+                writer.header(Name::MaxForwards, "70").header_parts(
+                    Name::From,
+                    &[open, from, close, ";tag=", tag.text().as_str()],
+                );
+                let (open, to, close) = bracketed(&invitation.to_uri);
                 writer
-                    .header_fmt(Name::Via, format_args!("{}", identity.via(cookie)))
-                    .header(Name::MaxForwards, "70")
-                    .header_fmt(
-                        Name::From,
-                        format_args!("{};tag={tag}", Bracketed(&invitation.from)),
-                    )
-                    .header_fmt(Name::To, format_args!("{}", Bracketed(&invitation.to_uri)))
+                    .header_parts(Name::To, &[open, to, close])
                     .header(Name::CallId, &call_id)
-                    .header_fmt(Name::CSeq, format_args!("{FIRST_SEQ} INVITE"))
-                    .header_fmt(Name::Contact, format_args!("{}", identity.contact(user)))
+                    .header_fmt(Name::CSeq, format_args!("{FIRST_SEQ} INVITE"));
+                identity.write_contact(&mut writer, user);
+                writer
                     .header(Name::Allow, ALLOW)
                     // So that a proxy that forwards the call tells us (RFC 7044 9.1).
                     .header(Name::Supported, "histinfo")
@@ -156,35 +158,35 @@ impl Call {
         &mut self,
         context: &mut Context<'_>,
         client: Handle,
-        response: &Received<'_>,
-        code: u16,
+        response: &Response<'_>,
     ) {
         let current = match &self.state {
             State::Inviting(inviting) => inviting.invite == client,
             State::Cancelling(cancelling) => cancelling.invite == client,
             _ => false,
         };
-        match code {
-            ..200 if current => self.on_provisional(context, response, code),
+        match response.code {
+            ..200 if current => self.on_provisional(context, response),
             ..200 => {}
-            200..300 if current => self.on_accepted(context, client, response, code),
+            200..300 if current => self.on_accepted(context, client, response),
             200..300 => end_stray(context.layer, context.now, client, response),
             _ => {
                 let request = context.layer.take_request(client);
                 if current {
-                    self.on_refused(context, &request, response, code);
+                    self.on_refused(context, &request, response);
                 }
             }
         }
     }
 
-    fn on_provisional(&mut self, context: &mut Context<'_>, response: &Received<'_>, code: u16) {
+    fn on_provisional(&mut self, context: &mut Context<'_>, response: &Response<'_>) {
         let call = self.id;
         let inviting = match &mut self.state {
             State::Inviting(inviting) => inviting,
             State::Cancelling(_) => return self.send_cancel(context),
             _ => return,
         };
+        let code = response.code;
         inviting.is_proceeding = true;
         if code == 100 {
             if !inviting.is_trying {
@@ -193,7 +195,7 @@ impl Call {
             }
             return;
         }
-        for how in inviting.forwardings.look(response.message, code) {
+        for how in inviting.forwardings.look(response.message, response.code) {
             context.events.push_back(Event::Forwarded { call, how });
         }
         if code == 180 && !inviting.is_ringing {
@@ -208,9 +210,10 @@ impl Call {
                 sdp: Box::from(response.message.body()),
             });
         }
-        let Some(tag) = response.essentials.to_tag else {
+        let tag = response.to_tag;
+        if tag.is_empty() {
             return;
-        };
+        }
         if inviting.speaks(tag).is_none() {
             if inviting.early.len() >= MOST_EARLY {
                 return;
@@ -228,12 +231,12 @@ impl Call {
 
     /// We do not offer 100rel, yet there are gateways that send reliable provisional responses
     /// to everybody and do not let the phone ring without a PRACK (RFC 3262 4). So they get it.
-    fn on_reliable_provisional(&mut self, context: &mut Context<'_>, response: &Received<'_>) {
+    fn on_reliable_provisional(&mut self, context: &mut Context<'_>, response: &Response<'_>) {
         let Ok(Some(number)) = response.message.number(Name::RSeq) else {
             return;
         };
         let sources = self.sources.clone();
-        let tag = response.to_tag();
+        let tag = response.to_tag;
         let State::Inviting(inviting) = &mut self.state else {
             return;
         };
@@ -271,13 +274,7 @@ impl Call {
             });
     }
 
-    fn on_accepted(
-        &mut self,
-        context: &mut Context<'_>,
-        client: Handle,
-        response: &Received<'_>,
-        code: u16,
-    ) {
+    fn on_accepted(&mut self, context: &mut Context<'_>, client: Handle, response: &Response<'_>) {
         let invite = context.layer.take_request(client);
         let seq = match &self.state {
             State::Inviting(inviting) => inviting.seq,
@@ -289,14 +286,14 @@ impl Call {
         let challenged = self.auth.is_challenged().then_some(&*invite);
         if !stray::acknowledge(context.layer, client, &dialog, challenged) {
             if matches!(state, State::Inviting(_)) {
-                self.tell_failed(context, CallFailure::Unusable, Some((response, code)));
+                self.tell_failed(context, CallFailure::Unusable, Some(response));
             }
             return;
         }
         let call = self.id;
         match state {
             State::Inviting(mut inviting) => {
-                for how in inviting.forwardings.look(response.message, code) {
+                for how in inviting.forwardings.look(response.message, response.code) {
                     context.events.push_back(Event::Forwarded { call, how });
                 }
                 // A PRACK went before, and INFO may have come.
@@ -326,18 +323,13 @@ impl Call {
         }
     }
 
-    fn on_refused(
-        &mut self,
-        context: &mut Context<'_>,
-        request: &[u8],
-        response: &Received<'_>,
-        code: u16,
-    ) {
+    fn on_refused(&mut self, context: &mut Context<'_>, request: &[u8], response: &Response<'_>) {
         let State::Inviting(inviting) = &self.state else {
             self.state = State::Over;
             return;
         };
         let (seq, to, give_up_at) = (inviting.seq, inviting.to, inviting.give_up_at);
+        let code = response.code;
         let is_challenge = matches!(code, 401 | 407);
         if is_challenge && self.auth.hear(code, response.message).is_ok() {
             let opening = self.opening(to);
@@ -358,7 +350,7 @@ impl Call {
                     return;
                 }
                 Err(NotBegun::Full) => {
-                    self.tell_failed(context, CallFailure::Overloaded, Some((response, code)));
+                    self.tell_failed(context, CallFailure::Overloaded, Some(response));
                     self.state = State::Over;
                     return;
                 }
@@ -367,7 +359,7 @@ impl Call {
             }
         }
         let failure = CallFailure::from_status(code);
-        self.tell_failed(context, failure, Some((response, code)));
+        self.tell_failed(context, failure, Some(response));
         self.state = State::Over;
     }
 
@@ -436,16 +428,16 @@ impl Call {
         &self,
         context: &mut Context<'_>,
         failure: CallFailure,
-        response: Option<(&Received<'_>, u16)>,
+        response: Option<&Response<'_>>,
     ) {
         context.events.push_back(Event::Failed {
             call: self.id,
             failure,
-            status: response.map(|(_, code)| code),
+            status: response.map(|response| response.code),
             cause: response
-                .map(|(received, _)| Cause::of(received.message))
+                .map(|response| Cause::of(response.message))
                 .unwrap_or_default(),
-            retry_after: response.and_then(|(received, _)| retry_after(received.message)),
+            retry_after: response.and_then(|response| retry_after(response.message)),
         });
     }
 }

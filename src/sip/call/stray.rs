@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::authentication::Authenticator;
 use crate::sip::dialog::Dialog;
 use crate::sip::message::{Message, Method, Name};
-use crate::sip::transaction::{Handle, Layer, Opening, Received, Usage, resend};
+use crate::sip::transaction::{Handle, Layer, Opening, Response, Usage, resend};
 
 /// Sends the ACK of a 2xx through the dialog that it set up (RFC 3261 13.2.2.4). It carries the
 /// credentials of `challenged` (22.1): the INVITE, or an earlier ACK of it. False where it cannot
@@ -35,11 +35,11 @@ pub(crate) fn acknowledge(
 }
 
 /// Acknowledges and ends a fork by what its 2xx says alone: the call may be gone.
-pub(crate) fn end_stray(layer: &mut Layer, now: Instant, client: Handle, response: &Received<'_>) {
+pub(crate) fn end_stray(layer: &mut Layer, now: Instant, client: Handle, response: &Response<'_>) {
     let Some((_, sources, account)) = layer.standing(client) else {
         return;
     };
-    let mut dialog = Dialog::from_response(response, response.essentials.cseq.number);
+    let mut dialog = Dialog::from_response(response, response.cseq.number);
     let first_ack = layer.first_ack(client).map(<[u8]>::to_vec);
     if !acknowledge(layer, client, &dialog, first_ack.as_deref()) {
         return;
@@ -65,15 +65,14 @@ pub(crate) fn retry_stray(
     layer: &mut Layer,
     now: Instant,
     client: Handle,
-    response: &Received<'_>,
-    code: u16,
+    response: &Response<'_>,
 ) {
     let request = layer.take_request(client);
     let Some((flow, sources, Some(account))) = layer.standing(client) else {
         return;
     };
     let mut auth = Authenticator::new(Some(account));
-    if auth.hear(code, response.message).is_err() {
+    if auth.hear(response.code, response.message).is_err() {
         return;
     }
     let opening = Opening {
@@ -84,7 +83,7 @@ pub(crate) fn retry_stray(
         // A second challenge is not answered.
         account: None,
     };
-    let seq = response.essentials.cseq.number.saturating_add(1);
+    let seq = response.cseq.number.saturating_add(1);
     let _ = resend(
         layer,
         now,

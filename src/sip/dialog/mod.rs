@@ -12,7 +12,7 @@ pub use id::DialogId;
 use route::RouteSet;
 
 use crate::sip::message::{Message, Method, Name, Writer};
-use crate::sip::transaction::{Cookie, Flow, Identity, Received};
+use crate::sip::transaction::{Cookie, Flow, Identity, Received, Response};
 
 /// Why a message sets up no dialog that could be spoken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -57,20 +57,18 @@ impl Dialog {
     /// The caller's side, from a response with a To tag to its INVITE (RFC 3261 12.1.2).
     /// Without a Contact, which a 2xx must have, the To is what is left to aim at. `seq` is the
     /// INVITE's CSeq number.
-    pub(crate) fn from_response(response: &Received<'_>, seq: u32) -> Dialog {
+    pub(crate) fn from_response(response: &Response<'_>, seq: u32) -> Dialog {
         let message = response.message;
-        let target = match message.contact() {
-            Ok(contact) => contact.uri(),
-            Err(_) => response.essentials.to.uri(),
-        };
+        let contact = message.contact().or_else(|_| message.to());
+        let target = contact.map(|contact| contact.uri()).ok();
         let routes = RouteSet::of_response(message);
         Dialog {
-            call_id: Arc::from(response.essentials.call_id),
+            call_id: Arc::from(response.call_id),
             local: field(message, Name::From),
             remote: field(message, Name::To),
-            remote_tag: Box::from(response.to_tag()),
-            target: Box::from(target.as_str()),
-            next_hop: routes.next_hop(&target, response.from),
+            remote_tag: Box::from(response.to_tag),
+            target: Box::from(target.map_or("sip:", |target| target.as_str())),
+            next_hop: routes.next_hop(target.as_ref(), response.from),
             routes,
             heard_from: response.from,
             local_seq: seq,
@@ -89,7 +87,7 @@ impl Dialog {
             remote: field(message, Name::From),
             remote_tag: Box::from(request.essentials.from_tag),
             target: Box::from(target.as_str()),
-            next_hop: routes.next_hop(&target, request.from),
+            next_hop: routes.next_hop(Some(&target), request.from),
             routes,
             heard_from: request.from,
             local_seq: 0,
@@ -141,7 +139,7 @@ impl Dialog {
     pub(crate) fn refresh_target(&mut self, message: &Message<'_>) {
         if let Ok(contact) = message.contact() {
             self.target = Box::from(contact.uri().as_str());
-            self.next_hop = self.routes.next_hop(&contact.uri(), self.heard_from);
+            self.next_hop = self.routes.next_hop(Some(&contact.uri()), self.heard_from);
         }
     }
 
@@ -173,9 +171,8 @@ impl Dialog {
         seq: u32,
     ) -> Writer<'b> {
         let mut writer = Writer::request(buffer, method, self.request_uri());
-        writer
-            .header_fmt(Name::Via, format_args!("{}", identity.via(cookie)))
-            .header(Name::MaxForwards, "70");
+        identity.write_via(&mut writer, cookie);
+        writer.header(Name::MaxForwards, "70");
         self.routes.write(&mut writer, &self.target);
         writer
             .header(Name::From, &self.local)
@@ -243,7 +240,8 @@ mod tests {
     fn caller(extra: &str) -> Dialog {
         let text = answer(extra);
         let message = Message::parse(text.as_bytes()).expect("sound");
-        Dialog::from_response(&received(&message), 4)
+        let response = Response::read(&message, 200, flow(), &identity()).expect("whole");
+        Dialog::from_response(&response, 4)
     }
 
     fn written(dialog: &Dialog, method: Method<'_>, seq: u32) -> String {

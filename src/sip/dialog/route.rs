@@ -44,9 +44,12 @@ impl RouteSet {
     }
 
     /// Where requests to `target` go: the first router, or the target itself.
-    pub(super) fn next_hop(&self, target: &Uri<'_>, heard_from: Flow) -> Flow {
+    pub(super) fn next_hop(&self, target: Option<&Uri<'_>>, heard_from: Flow) -> Flow {
         let first = self.first().and_then(|first| Uri::parse(first).ok());
-        resolve(first.as_ref().unwrap_or(target), heard_from)
+        match first.as_ref().or(target) {
+            Some(uri) => resolve(uri, heard_from),
+            None => heard_from,
+        }
     }
 
     /// The Route fields of a request to `target`. A strict router is in the Request-URI, and the

@@ -8,7 +8,7 @@ use crate::sip::call::{
     ACCEPT, ALLOW, Asked, Authenticator, Event, IncomingInvite, end_stray, retry_stray, unsupported,
 };
 use crate::sip::message::{Fault, Message, Method, Name, ParseError, Scheme, StartLine, Uri};
-use crate::sip::transaction::{Cookie, Flow, Handle, Received, Refusal, Sources, Usage};
+use crate::sip::transaction::{Cookie, Flow, Handle, Received, Refusal, Response, Sources, Usage};
 
 /// Seconds after which one that we had no room for may try again.
 const TRY_AGAIN: &str = "5";
@@ -23,26 +23,41 @@ impl Endpoint {
                 return;
             }
         };
-        let essentials = match message.essentials() {
-            Ok(essentials) => essentials,
-            Err(fault) => return self.on_unsound(from, &message, fault),
+        let result = match message.start() {
+            StartLine::Response { code, .. } => {
+                Response::read(&message, code, from, &self.layer.identity)
+                    .map(|response| self.on_response(now, &response))
+            }
+            StartLine::Request { method, uri } => message.essentials().map(|essentials| {
+                let request = Received {
+                    from,
+                    message: &message,
+                    essentials,
+                };
+                self.on_request(now, &request, method, uri, head_of(data, &message));
+            }),
         };
-        let received = Received {
-            from,
-            message: &message,
-            essentials,
-        };
-        match message.start() {
-            StartLine::Response { code, .. } => self.on_response(now, &received, code),
-            StartLine::Request { method, uri } => match method {
-                Method::Ack => self.on_ack(now, &received),
-                Method::Cancel => self.on_cancel(now, &received),
-                _ if self.layer.absorb(&received, method) => {}
-                _ => match received.essentials.to_tag {
-                    Some(tag) => self.on_request_within(now, &received, method, tag),
-                    None if self.is_refused_outside(&received, method, uri) => {}
-                    None => self.on_invite(now, &received, head_of(data, &message)),
-                },
+        if let Err(fault) = result {
+            self.on_unsound(from, &message, fault);
+        }
+    }
+
+    fn on_request(
+        &mut self,
+        now: Instant,
+        request: &Received<'_>,
+        method: Method<'_>,
+        uri: &str,
+        head: &[u8],
+    ) {
+        match method {
+            Method::Ack => self.on_ack(now, request),
+            Method::Cancel => self.on_cancel(now, request),
+            _ if self.layer.absorb(request, method) => {}
+            _ => match request.essentials.to_tag {
+                Some(tag) => self.on_request_within(now, request, method, tag),
+                None if self.is_refused_outside(request, method, uri) => {}
+                None => self.on_invite(now, request, head),
             },
         }
     }
@@ -62,7 +77,7 @@ impl Endpoint {
         self.layer.reply_unsound(from, message, refusal);
     }
 
-    fn on_response(&mut self, now: Instant, response: &Received<'_>, code: u16) {
+    fn on_response(&mut self, now: Instant, response: &Response<'_>) {
         let Some(heard) = self.layer.match_response(response) else {
             self.layer.counters.stray += 1;
             return;
@@ -79,9 +94,10 @@ impl Endpoint {
         }
         let is_gone = call.is_none();
         let client = heard.client;
-        if !self.layer.on_response(now, response, code, client) {
+        if !self.layer.on_response(now, response, client) {
             return;
         }
+        let code = response.code;
         match heard.usage {
             Usage::Invite(_) if is_gone => match code {
                 200..300 => end_stray(&mut self.layer, now, client, response),
@@ -89,21 +105,21 @@ impl Endpoint {
             },
             Usage::Invite(call) => {
                 self.with_call(now, call, |call, context| {
-                    call.on_invite_response(context, client, response, code);
+                    call.on_invite_response(context, client, response);
                 });
             }
             Usage::Bye(call) => {
                 self.with_call(now, call, |call, context| {
-                    call.on_bye_response(context, client, response, code);
+                    call.on_bye_response(context, client, response);
                 });
             }
             Usage::Info(call) => {
                 self.with_call(now, call, |call, context| {
-                    call.on_info_response(context, client, response, code);
+                    call.on_info_response(context, client, response);
                 });
             }
             Usage::Stray if matches!(code, 401 | 407) => {
-                retry_stray(&mut self.layer, now, client, response, code);
+                retry_stray(&mut self.layer, now, client, response);
             }
             Usage::Stray | Usage::Unwatched => {}
         }

@@ -157,6 +157,11 @@ impl<'a> Message<'a> {
         Ok(length.map(|l| l as usize))
     }
 
+    /// What is wrong with start line or body; every other field is read when asked for.
+    pub fn fault(&self) -> Option<Fault> {
+        self.start_fault.or(self.body_fault)
+    }
+
     /// The start line.
     pub const fn start(&self) -> StartLine<'a> {
         self.start

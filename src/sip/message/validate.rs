@@ -9,12 +9,6 @@ use super::{Address, CSeq, Fault, Message, Method, Name, StartLine, Uri, Via};
 pub struct Essentials<'a> {
     /// The topmost Via.
     pub via: Via<'a>,
-    /// How many there are.
-    pub via_count: usize,
-    /// From.
-    pub from: Address<'a>,
-    /// To.
-    pub to: Address<'a>,
     /// The tag of From, empty for a peer that has none (RFC 2543).
     pub from_tag: &'a str,
     /// The tag of To; `None` where there is none or it is empty.
@@ -40,21 +34,16 @@ impl<'a> Message<'a> {
 
     /// The same, and what was read on the way.
     pub fn essentials(&self) -> Result<Essentials<'a>, Fault> {
-        if let Some(fault) = self.start_fault.or(self.body_fault) {
+        if let Some(fault) = self.fault() {
             return Err(fault);
         }
         let mut vias = self.vias();
         let via = vias.next().ok_or(Fault::Missing(Name::Via))??;
-        let via_count = vias.try_fold(1, |count, via| via.map(|_| count + 1))?;
-        let from = self.from()?;
-        let to = self.to()?;
+        vias.try_for_each(|via| via.map(|_| ()))?;
         let essentials = Essentials {
             via,
-            via_count,
-            from,
-            to,
-            from_tag: from.tag().unwrap_or_default(),
-            to_tag: to.tag(),
+            from_tag: self.from()?.tag().unwrap_or_default(),
+            to_tag: self.to()?.tag(),
             call_id: self.call_id()?,
             cseq: self.cseq()?,
         };

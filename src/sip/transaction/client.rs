@@ -14,7 +14,7 @@ use super::cookie::Cookie;
 use super::derived;
 use super::identity::Identity;
 use super::layer::{Layer, Owner};
-use super::received::Received;
+use super::received::Response;
 use super::slab::Handle;
 use super::timers::TimerId;
 use super::timing::Due;
@@ -250,7 +250,7 @@ impl Layer {
     }
 
     /// The request that a response belongs to (RFC 3261 17.1.3).
-    pub(crate) fn match_response(&self, response: &Received<'_>) -> Option<Heard> {
+    pub(crate) fn match_response(&self, response: &Response<'_>) -> Option<Heard> {
         let client = self.find_client(response)?;
         let usage = self.clients.get(client)?.usage;
         Some(Heard { client, usage })
@@ -260,10 +260,10 @@ impl Layer {
     pub(crate) fn on_response(
         &mut self,
         now: Instant,
-        response: &Received<'_>,
-        code: u16,
+        response: &Response<'_>,
         handle: Handle,
     ) -> bool {
+        let code = response.code;
         let timing = self.timing;
         let Some(client) = self.clients.get_mut(handle) else {
             return false;
@@ -306,15 +306,10 @@ impl Layer {
         }
     }
 
-    /// By the cookie in its branch; the CANCEL shares that of its INVITE. A response with more
-    /// than one Via went astray (RFC 3261 8.1.3.3).
-    fn find_client(&self, response: &Received<'_>) -> Option<Handle> {
-        let essentials = &response.essentials;
-        if essentials.via_count > 1 {
-            return None;
-        }
-        let cookie = Cookie::from_branch(essentials.via.branch()?)?;
-        let method = essentials.cseq.method;
+    /// By the cookie in its branch; the CANCEL shares that of its INVITE.
+    fn find_client(&self, response: &Response<'_>) -> Option<Handle> {
+        let cookie = response.branch?;
+        let method = response.cseq.method;
         let client = self
             .clients
             .get(cookie.handle)
@@ -326,13 +321,15 @@ impl Layer {
     }
 
     /// A 2xx came: a fork that we have acknowledged gets its ACK again, any other is the user's.
-    fn on_accepted(&mut self, handle: Handle, response: &Received<'_>) -> bool {
+    fn on_accepted(&mut self, handle: Handle, response: &Response<'_>) -> bool {
         let Some(client) = self.clients.get(handle) else {
             return false;
         };
-        let tag = response.essentials.to_tag;
         let known = client.accepted.iter().position(|fork| {
-            Message::parse(&fork.ack).is_ok_and(|ack| ack.to().ok().and_then(|to| to.tag()) == tag)
+            Message::parse(&fork.ack).is_ok_and(|ack| {
+                ack.to()
+                    .is_ok_and(|to| to.tag().unwrap_or_default() == response.to_tag)
+            })
         });
         match known {
             None => client.accepted.len() < MOST_FORKS,

@@ -30,7 +30,7 @@ pub(crate) use cookie::Cookie;
 pub(crate) use derived::{Answers, resend};
 pub(crate) use identity::Identity;
 pub(crate) use layer::{Layer, Owner};
-pub(crate) use received::Received;
+pub(crate) use received::{Received, Response};
 pub(crate) use server::{Refusal, reason_phrase};
 pub(crate) use slab::{Handle, Slab};
 pub(crate) use timers::TimerId;
