@@ -25,7 +25,7 @@ pub struct Invitation {
     pub sdp: Vec<u8>,
     /// What a challenge is answered with.
     pub credentials: Option<Arc<Account>>,
-    /// How long to wait for an answer, from now.
+    /// How long to wait for an answer, from now; a day at most.
     pub ring_time: Duration,
     /// Whose word is believed in this call.
     pub sources: Sources,

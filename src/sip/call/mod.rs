@@ -1,6 +1,6 @@
 //! One call: an INVITE usage (RFC 3261 13 to 15) from the first request to the last response.
 //!
-//! [`Call`] is the user of the transactions below it. Its states and what moves it between them
+//! `Call` is the user of the transactions below it. Its states and what moves it between them
 //! are spread by who acts: `outgoing.rs` (the INVITE we send), `incoming.rs` (the INVITE we got),
 //! `in_dialog.rs` (requests of the peer within the call), `leaving.rs` (our BYE and INFO), and
 //! `stray.rs` (forks that answer and are not wanted).
@@ -28,6 +28,7 @@ pub use invitation::{Invitation, InviteError};
 
 pub(crate) use authentication::Authenticator;
 pub(crate) use in_dialog::{Asked, unsupported};
+pub(crate) use outgoing::LONGEST_RING;
 pub(crate) use stray::{end_stray, retry_stray};
 
 use incoming::{Alerting, Unacknowledged};

@@ -1,6 +1,6 @@
 //! The INVITE we send: ringing, answered, refused, challenged, given up.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
@@ -19,6 +19,8 @@ const FIRST_SEQ: u32 = 1;
 const MOST_EARLY: usize = 8;
 /// Most provisional bodies told of.
 const MOST_PROGRESS: u8 = 8;
+/// The longest that anything may ring.
+pub(crate) const LONGEST_RING: Duration = Duration::from_secs(24 * 60 * 60);
 /// Why we cancel when nobody picked up (RFC 3326).
 const RANG_OUT: &str = "Q.850;cause=19;text=\"No answer\"";
 
@@ -133,7 +135,7 @@ impl Call {
                 writer.finish()
             })?;
         self.is_announced = true;
-        let give_up_at = context.now + invitation.ring_time;
+        let give_up_at = context.now + invitation.ring_time.min(LONGEST_RING);
         self.state = State::Inviting(Box::new(Inviting::new(
             invite,
             FIRST_SEQ,

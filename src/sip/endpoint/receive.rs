@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use super::Endpoint;
 use crate::sip::call::{
-    ACCEPT, ALLOW, Asked, Authenticator, Event, IncomingInvite, end_stray, retry_stray, unsupported,
+    ACCEPT, ALLOW, Asked, Authenticator, Event, IncomingInvite, LONGEST_RING, end_stray,
+    retry_stray, unsupported,
 };
 use crate::sip::message::{Fault, Message, Method, Name, ParseError, Scheme, StartLine, Uri};
 use crate::sip::transaction::{Cookie, Flow, Handle, Received, Refusal, Response, Sources, Usage};
@@ -253,7 +254,7 @@ impl Endpoint {
             self.with_call(now, call, |_, _| ());
             return self.turn_away(invite);
         };
-        let unanswered_after = self.config.unanswered_after;
+        let unanswered_after = self.config.unanswered_after.min(LONGEST_RING);
         let alerted = self.with_call(now, call, |call, context| {
             let alerted = call.alert(now, server, invite, head, unanswered_after);
             if alerted {

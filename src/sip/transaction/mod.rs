@@ -1,6 +1,6 @@
 //! Transactions (RFC 3261 17, RFC 6026): a request and all responses to it, kept reliable over a
 //! transport that is not. Each of the four kinds is a pure state machine in a file of its own;
-//! [`Layer`] holds all transactions of an endpoint.
+//! `Layer` holds all transactions of an endpoint.
 
 mod account;
 mod client;

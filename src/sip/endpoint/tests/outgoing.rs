@@ -481,6 +481,28 @@ fn an_unreachable_carrier_is_told_at_once() {
 }
 
 #[test]
+fn no_setting_stops_or_breaks_the_clock() {
+    let mut line = Line::with(|config| {
+        config.timing.t1 = Duration::ZERO;
+        config.timing.t2 = Duration::MAX;
+        config.timing.t4 = Duration::MAX;
+        config.unanswered_after = Duration::MAX;
+        config.max_calls = usize::MAX;
+        config.max_transactions = usize::MAX;
+    });
+    line.dial_with(|invitation| invitation.ring_time = Duration::MAX);
+    line.pass(secs(1));
+    let events = line.events();
+    assert_eq!(failure(&events[0]), Some((CallFailure::NoResponse, None)));
+}
+
+#[test]
+fn an_endpoint_may_live_in_any_thread() {
+    fn sent<T: Send>(_: &T) {}
+    sent(&Line::new().endpoint);
+}
+
+#[test]
 fn buffers_go_round() {
     let mut line = Line::new();
     let (_, invite) = line.dial();
