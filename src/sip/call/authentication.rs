@@ -37,6 +37,11 @@ impl Authenticator {
         self.account.clone()
     }
 
+    /// Whether anybody has challenged the call.
+    pub(crate) fn is_challenged(&self) -> bool {
+        self.sessions.is_some()
+    }
+
     /// Another request begins. Nonces are used again as long as nobody objects.
     pub(crate) fn renew(&mut self) {
         if let Some(sessions) = &mut self.sessions {

@@ -17,7 +17,7 @@ use super::failure::Cause;
 use super::{ACCEPT, ACCEPT_INFO, ALLOW, Call, Context, State};
 use crate::sip::dialog::accept_seq;
 use crate::sip::message::{Message, Method, Name};
-use crate::sip::transaction::{Flow, Handle, Refusal};
+use crate::sip::transaction::{Flow, Handle, Received, Refusal};
 
 /// Most octets of an INFO body: a key takes thirty.
 const MOST_INFO: usize = 1024;
@@ -39,10 +39,9 @@ enum Standing {
 
 /// A request within the call, and how it is answered.
 pub(crate) struct Asked<'a> {
-    pub(crate) from: Flow,
     /// Its transaction; none where there was no room for one.
     pub(crate) server: Option<Handle>,
-    pub(crate) request: &'a Message<'a>,
+    pub(crate) request: &'a Received<'a>,
     pub(crate) method: Method<'a>,
 }
 
@@ -52,9 +51,9 @@ impl Asked<'_> {
             Some(server) => {
                 context
                     .layer
-                    .refuse(context.now, server, self.request, None, refusal);
+                    .refuse(context.now, server, self.request.message, None, refusal);
             }
-            None => context.layer.reply(self.from, self.request, refusal),
+            None => context.layer.reply(self.request, refusal),
         }
     }
 
@@ -71,23 +70,23 @@ impl Asked<'_> {
 impl Call {
     /// A request with our tag and Call-ID.
     pub(crate) fn on_request(&mut self, context: &mut Context<'_>, asked: &Asked<'_>) {
-        let tag = asked.request.from().ok().and_then(|from| from.tag());
-        let (Some((standing, spoken_to)), Ok(cseq)) = (
-            self.standing_of(tag.unwrap_or_default()),
-            asked.request.cseq(),
-        ) else {
+        let (tag, cseq) = (
+            asked.request.essentials.from_tag,
+            asked.request.essentials.cseq,
+        );
+        let Some((standing, spoken_to)) = self.standing_of(tag) else {
             return asked.answer(context, Refusal::plain(481));
         };
         if standing == Standing::Left && asked.method != Method::Bye {
             return asked.answer(context, Refusal::plain(481));
         }
-        if !self.accept_seq(tag.unwrap_or_default(), cseq.number) {
+        if !self.accept_seq(tag, cseq.number) {
             return asked.answer(context, Refusal::plain(500));
         }
         if !is_known(asked.method) {
             return asked.with(context, 405, &[(Name::Allow, ALLOW)]);
         }
-        if let Some(unsupported) = unsupported(asked.request) {
+        if let Some(unsupported) = unsupported(asked.request.message) {
             return asked.with(context, 420, &[(Name::Unsupported, &unsupported)]);
         }
         match asked.method {
@@ -99,7 +98,9 @@ impl Call {
                 &[(Name::Allow, ALLOW), (Name::Accept, ACCEPT)],
             ),
             Method::Invite => self.refuse_offer(context, asked, standing),
-            Method::Update if asked.request.body().is_empty() => self.on_refresh(context, asked),
+            Method::Update if asked.request.message.body().is_empty() => {
+                self.on_refresh(context, asked)
+            }
             Method::Update => self.refuse_offer(context, asked, standing),
             Method::Refer => asked.answer(context, Refusal::plain(603)),
             _ => asked.answer(context, Refusal::plain(481)),
@@ -142,9 +143,9 @@ impl Call {
             return asked.answer(context, Refusal::plain(481));
         }
         asked.answer(context, Refusal::plain(200));
-        let cause = Cause::of(asked.request);
+        let cause = Cause::of(asked.request.message);
         match standing {
-            Standing::Called => self.on_early_bye(context, asked.request),
+            Standing::Called => self.on_early_bye(context, asked.request.message),
             Standing::Answered | Standing::Up => {
                 self.stop_repeating(context);
                 let has_left =
@@ -160,8 +161,8 @@ impl Call {
     }
 
     fn on_info(&mut self, context: &mut Context<'_>, asked: &Asked<'_>, spoken_to: [Flow; 2]) {
-        let request = asked.request;
-        if !self.believes(asked.from, spoken_to) {
+        let request = asked.request.message;
+        if !self.believes(asked.request.from, spoken_to) {
             context.layer.counters.disbelieved += 1;
             return asked.answer(context, Refusal::plain(403));
         }
@@ -214,14 +215,14 @@ impl Call {
     }
 
     fn on_refresh(&mut self, context: &mut Context<'_>, asked: &Asked<'_>) {
-        let contact = context.layer.identity.contact("").to_string();
+        let contact = context.layer.identity.contact();
         asked.with(
             context,
             200,
             &[(Name::Contact, &contact), (Name::Allow, ALLOW)],
         );
         if let State::Confirmed(dialog) = &mut self.state {
-            dialog.refresh_target(asked.request);
+            dialog.refresh_target(asked.request.message);
         }
     }
 }

@@ -7,7 +7,7 @@ use super::failure::Cause;
 use super::{ALLOW, Call, CallError, Context, State};
 use crate::sip::dialog::Dialog;
 use crate::sip::message::{Message, Name, Writer};
-use crate::sip::transaction::{Backoff, Cookie, Flow, Handle, Refusal, reason_phrase};
+use crate::sip::transaction::{Backoff, Cookie, Flow, Handle, Received, Refusal, reason_phrase};
 
 /// How often a ringing phone says that it still rings, so that no proxy's timer C ends the call
 /// (RFC 3261 13.3.1.1).
@@ -69,24 +69,20 @@ impl Call {
         &mut self,
         now: Instant,
         server: Handle,
-        source: Flow,
-        invite: &Message<'_>,
+        invite: &Received<'_>,
         head: &[u8],
         unanswered_after: Duration,
     ) -> bool {
-        let (Ok(dialog), Ok(cseq)) = (
-            Dialog::from_request(invite, self.tag, source),
-            invite.cseq(),
-        ) else {
+        let Ok(dialog) = Dialog::from_request(invite, self.tag) else {
             return false;
         };
         self.is_announced = true;
         self.state = State::Alerting(Box::new(Alerting {
             server,
-            source,
+            source: invite.from,
             request: Box::from(head),
             dialog: Box::new(dialog),
-            seq: cseq.number,
+            seq: invite.essentials.cseq.number,
             still_ringing_at: None,
             unanswered_at: now + unanswered_after,
         }));
@@ -193,13 +189,12 @@ impl Call {
     }
 
     /// An ACK for a 2xx. Any but the first is of no interest.
-    pub(crate) fn on_ack(&mut self, context: &mut Context<'_>, ack: &Message<'_>) {
+    pub(crate) fn on_ack(&mut self, context: &mut Context<'_>, ack: &Received<'_>) {
         let State::Unacknowledged(answered) = &self.state else {
             return;
         };
-        let tag = ack.from().ok().and_then(|from| from.tag());
-        let is_its = ack.cseq().is_ok_and(|cseq| cseq.number == answered.seq)
-            && tag.unwrap_or_default() == answered.dialog.remote_tag();
+        let is_its = ack.essentials.cseq.number == answered.seq
+            && ack.essentials.from_tag == answered.dialog.remote_tag();
         if !is_its {
             return;
         }
@@ -214,7 +209,7 @@ impl Call {
         } else {
             context.events.push_back(Event::Acknowledged {
                 call: self.id,
-                sdp: Box::from(ack.body()),
+                sdp: Box::from(ack.message.body()),
             });
         }
     }
@@ -303,7 +298,7 @@ fn respond(
             );
             writer
                 .copy(&request, Name::RecordRoute)
-                .header_fmt(Name::Contact, format_args!("{}", identity.contact("")))
+                .header(Name::Contact, &identity.contact())
                 .header(Name::Allow, ALLOW)
                 .header(Name::Server, &identity.user_agent);
             if !sdp.is_empty() {

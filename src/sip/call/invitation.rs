@@ -25,7 +25,7 @@ pub struct Invitation {
     pub sdp: Vec<u8>,
     /// What a challenge is answered with.
     pub credentials: Option<Arc<Account>>,
-    /// How long to wait for an answer, from now.
+    /// How long to wait for an answer, from now; a day at most.
     pub ring_time: Duration,
     /// Whose word is believed in this call.
     pub sources: Sources,
@@ -56,45 +56,33 @@ impl Invitation {
         }
     }
 
-    /// Whether it can be sent at all.
-    pub(super) fn check(&self) -> Result<(), InviteError> {
+    /// Whether it can be sent at all; if so, the user part of our Contact: that of From, for
+    /// carriers that look for the account there.
+    pub(super) fn check(&self) -> Result<&str, InviteError> {
         Uri::parse(&self.request_uri).map_err(|_| InviteError::RequestUri)?;
-        for (text, error) in [
-            (&self.from, InviteError::From),
-            (&self.to_uri, InviteError::To),
-        ] {
-            let address = Address::parse(text).map_err(|_| error)?;
-            if address.tag().is_some() {
-                return Err(error);
-            }
+        let untagged = |text, error| match Address::parse(text) {
+            Ok(address) if address.tag().is_none() => Ok(address),
+            _ => Err(error),
+        };
+        let from = untagged(&self.from, InviteError::From)?;
+        if self.to_uri != self.request_uri {
+            untagged(&self.to_uri, InviteError::To)?;
         }
         match self.fields.iter().find(|(name, _)| is_own(*name)) {
             Some((name, _)) => Err(InviteError::OwnField(*name)),
-            None => Ok(()),
+            None => Ok(from.uri().user().unwrap_or_default()),
         }
-    }
-
-    /// The user part of our Contact: that of From, for carriers that look for the account there.
-    pub(super) fn user(&self) -> &str {
-        Address::parse(&self.from)
-            .ok()
-            .and_then(|from| from.uri().user())
-            .unwrap_or_default()
     }
 }
 
-/// The value of a From or To without parameters: in brackets, so that a tag behind it is the
-/// field's and not the URI's.
-pub(super) struct Bracketed<'a>(pub(super) &'a str);
-
-impl fmt::Display for Bracketed<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.trim();
-        if text.ends_with('>') || text.contains('<') {
-            f.write_str(text)
-        } else {
-            write!(f, "<{text}>")
-        }
+/// The value of a From or To, in three parts: in brackets, so that a tag behind it is the field's
+/// and not the URI's.
+pub(super) fn bracketed(text: &str) -> (&str, &str, &str) {
+    let text = text.trim();
+    if text.contains('<') {
+        ("", text, "")
+    } else {
+        ("<", text, ">")
     }
 }
 
@@ -183,8 +171,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_sent_is_told_before() {
-        assert_eq!(invitation().check(), Ok(()));
-        assert_eq!(invitation().user(), "account");
+        assert_eq!(invitation().check(), Ok("account"));
         let mut bad = invitation();
         bad.request_uri = "nowhere at all".into();
         assert_eq!(bad.check(), Err(InviteError::RequestUri));
@@ -202,7 +189,7 @@ mod tests {
     #[test]
     fn no_number_in_debug() {
         assert!(!format!("{:?}", invitation()).contains("44"));
-        assert_eq!(Bracketed("sip:a@b;x").to_string(), "<sip:a@b;x>");
-        assert_eq!(Bracketed("\"A\" <sip:a@b>").to_string(), "\"A\" <sip:a@b>");
+        assert_eq!(bracketed("sip:a@b;x"), ("<", "sip:a@b;x", ">"));
+        assert_eq!(bracketed("\"A\" <sip:a@b> "), ("", "\"A\" <sip:a@b>", ""));
     }
 }

@@ -4,8 +4,8 @@ use super::event::{Ending, Event, Party};
 use super::failure::Cause;
 use super::{Call, CallError, Context, State};
 use crate::sip::dialog::Dialog;
-use crate::sip::message::{Message, Method};
-use crate::sip::transaction::{Flow, Handle, NotBegun, Opening, Usage, resend};
+use crate::sip::message::Method;
+use crate::sip::transaction::{Flow, Handle, NotBegun, Opening, Response, Usage, resend};
 
 impl Call {
     /// Sends the BYE of a confirmed dialog (RFC 3261 15.1.1). Whether it can be sent or not, we
@@ -91,17 +91,17 @@ impl Call {
         &mut self,
         context: &mut Context<'_>,
         client: Handle,
-        response: &Message<'_>,
-        code: u16,
+        response: &Response<'_>,
     ) {
         let State::Leaving { bye, dialog } = &mut self.state else {
             return;
         };
+        let code = response.code;
         if code < 200 || *bye != client {
             return;
         }
         let request = context.layer.take_request(client);
-        if matches!(code, 401 | 407) && self.auth.hear(code, response).is_ok() {
+        if matches!(code, 401 | 407) && self.auth.hear(code, response.message).is_ok() {
             let opening = Opening {
                 method: Method::Bye,
                 usage: Usage::Bye(self.id.0),
@@ -140,9 +140,9 @@ impl Call {
         &mut self,
         context: &mut Context<'_>,
         client: Handle,
-        response: &Message<'_>,
-        code: u16,
+        response: &Response<'_>,
     ) {
+        let code = response.code;
         if code < 200 {
             return;
         }
@@ -150,7 +150,7 @@ impl Call {
         let State::Confirmed(dialog) = &mut self.state else {
             return;
         };
-        if matches!(code, 401 | 407) && self.auth.hear(code, response).is_ok() {
+        if matches!(code, 401 | 407) && self.auth.hear(code, response.message).is_ok() {
             let opening = Opening {
                 method: Method::Info,
                 usage: Usage::Info(self.id.0),

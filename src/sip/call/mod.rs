@@ -1,6 +1,6 @@
 //! One call: an INVITE usage (RFC 3261 13 to 15) from the first request to the last response.
 //!
-//! [`Call`] is the user of the transactions below it. Its states and what moves it between them
+//! `Call` is the user of the transactions below it. Its states and what moves it between them
 //! are spread by who acts: `outgoing.rs` (the INVITE we send), `incoming.rs` (the INVITE we got),
 //! `in_dialog.rs` (requests of the peer within the call), `leaving.rs` (our BYE and INFO), and
 //! `stray.rs` (forks that answer and are not wanted).
@@ -28,14 +28,14 @@ pub use invitation::{Invitation, InviteError};
 
 pub(crate) use authentication::Authenticator;
 pub(crate) use in_dialog::{Asked, unsupported};
+pub(crate) use outgoing::LONGEST_RING;
 pub(crate) use stray::{end_stray, retry_stray};
 
 use incoming::{Alerting, Unacknowledged};
 use outgoing::{Cancelling, Inviting};
 
 use crate::sip::dialog::Dialog;
-use crate::sip::message::Message;
-use crate::sip::transaction::{Cookie, Flow, Handle, Layer, Sources, TimerId};
+use crate::sip::transaction::{Cookie, Flow, Handle, Layer, Response, Sources, TimerId};
 
 /// What we understand, as told in Allow. UPDATE is answered but not asked for.
 pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO";
@@ -166,13 +166,8 @@ impl Call {
     }
 
     /// Whether a response carries this call's identity; its branch alone has brought it here.
-    pub(crate) fn owns(&self, response: &Message<'_>) -> bool {
-        let is_tagged = response
-            .from()
-            .ok()
-            .and_then(|from| from.tag().and_then(Cookie::parse))
-            == Some(self.tag);
-        is_tagged && response.call_id().is_ok_and(|id| *id == *self.call_id)
+    pub(crate) fn owns(&self, response: &Response<'_>) -> bool {
+        response.from_tag == Some(self.tag) && *response.call_id == *self.call_id
     }
 
     /// When the call itself has something to do.
@@ -230,18 +225,6 @@ impl Call {
             how,
             cause,
         });
-    }
-
-    /// Sends the ACK of a 2xx through the dialog that it set up (RFC 3261 13.2.2.4), with the
-    /// credentials of its INVITE (22.1). False where it cannot be written.
-    fn acknowledge(
-        &self,
-        context: &mut Context<'_>,
-        client: Handle,
-        dialog: &Dialog,
-        invite: &[u8],
-    ) -> bool {
-        stray::acknowledge(context.layer, client, dialog, invite)
     }
 
     /// Whether a request of the peer comes from a host whose word counts: one that we spoke to.

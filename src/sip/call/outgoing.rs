@@ -1,17 +1,17 @@
 //! The INVITE we send: ringing, answered, refused, challenged, given up.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
 use super::event::Event;
 use super::failure::{CallFailure, Cause, retry_after};
 use super::forwarding::ForwardingsSeen;
-use super::invitation::{Bracketed, Invitation, InviteError};
-use super::{ALLOW, Call, Context, State, end_stray};
+use super::invitation::{Invitation, InviteError, bracketed};
+use super::{ALLOW, Call, Context, State, end_stray, stray};
 use crate::sip::dialog::Dialog;
-use crate::sip::message::{Message, Method, Name, Writer};
-use crate::sip::transaction::{Flow, Handle, NotBegun, Opening, Usage, resend};
+use crate::sip::message::{Method, Name, Writer};
+use crate::sip::transaction::{Flow, Handle, NotBegun, Opening, Response, Usage, resend};
 
 /// The CSeq number of a call's first request.
 const FIRST_SEQ: u32 = 1;
@@ -19,6 +19,8 @@ const FIRST_SEQ: u32 = 1;
 const MOST_EARLY: usize = 8;
 /// Most provisional bodies told of.
 const MOST_PROGRESS: u8 = 8;
+/// The longest that anything may ring.
+pub(crate) const LONGEST_RING: Duration = Duration::from_secs(24 * 60 * 60);
 /// Why we cancel when nobody picked up (RFC 3326).
 const RANG_OUT: &str = "Q.850;cause=19;text=\"No answer\"";
 
@@ -100,27 +102,26 @@ impl Call {
         context: &mut Context<'_>,
         invitation: &Invitation,
     ) -> Result<(), InviteError> {
-        invitation.check()?;
+        let user = invitation.check()?;
         let opening = self.opening(invitation.to);
         let (tag, call_id) = (self.tag, self.call_id.clone());
         let invite = context
             .layer
             .begin(context.now, opening, |buffer, identity, cookie| {
                 let mut writer = Writer::request(buffer, Method::Invite, &invitation.request_uri);
+                identity.write_via(&mut writer, cookie);
+                let (open, from, close) = bracketed(&invitation.from);
+                writer.header(Name::MaxForwards, "70").header_parts(
+                    Name::From,
+                    &[open, from, close, ";tag=", tag.text().as_str()],
+                );
+                let (open, to, close) = bracketed(&invitation.to_uri);
                 writer
-                    .header_fmt(Name::Via, format_args!("{}", identity.via(cookie)))
-                    .header(Name::MaxForwards, "70")
-                    .header_fmt(
-                        Name::From,
-                        format_args!("{};tag={tag}", Bracketed(&invitation.from)),
-                    )
-                    .header_fmt(Name::To, format_args!("{}", Bracketed(&invitation.to_uri)))
+                    .header_parts(Name::To, &[open, to, close])
                     .header(Name::CallId, &call_id)
-                    .header_fmt(Name::CSeq, format_args!("{FIRST_SEQ} INVITE"))
-                    .header_fmt(
-                        Name::Contact,
-                        format_args!("{}", identity.contact(invitation.user())),
-                    )
+                    .header_fmt(Name::CSeq, format_args!("{FIRST_SEQ} INVITE"));
+                identity.write_contact(&mut writer, user);
+                writer
                     .header(Name::Allow, ALLOW)
                     // So that a proxy that forwards the call tells us (RFC 7044 9.1).
                     .header(Name::Supported, "histinfo")
@@ -134,7 +135,7 @@ impl Call {
                 writer.finish()
             })?;
         self.is_announced = true;
-        let give_up_at = context.now + invitation.ring_time;
+        let give_up_at = context.now + invitation.ring_time.min(LONGEST_RING);
         self.state = State::Inviting(Box::new(Inviting::new(
             invite,
             FIRST_SEQ,
@@ -158,43 +159,36 @@ impl Call {
     pub(crate) fn on_invite_response(
         &mut self,
         context: &mut Context<'_>,
-        from: Flow,
         client: Handle,
-        response: &Message<'_>,
-        code: u16,
+        response: &Response<'_>,
     ) {
         let current = match &self.state {
             State::Inviting(inviting) => inviting.invite == client,
             State::Cancelling(cancelling) => cancelling.invite == client,
             _ => false,
         };
-        match code {
-            ..200 if current => self.on_provisional(context, from, response, code),
+        match response.code {
+            ..200 if current => self.on_provisional(context, response),
             ..200 => {}
-            200..300 if current => self.on_accepted(context, from, client, response, code),
-            200..300 => end_stray(context.layer, context.now, from, client, response),
+            200..300 if current => self.on_accepted(context, client, response),
+            200..300 => end_stray(context.layer, context.now, client, response),
             _ => {
                 let request = context.layer.take_request(client);
                 if current {
-                    self.on_refused(context, &request, response, code);
+                    self.on_refused(context, &request, response);
                 }
             }
         }
     }
 
-    fn on_provisional(
-        &mut self,
-        context: &mut Context<'_>,
-        from: Flow,
-        response: &Message<'_>,
-        code: u16,
-    ) {
+    fn on_provisional(&mut self, context: &mut Context<'_>, response: &Response<'_>) {
         let call = self.id;
         let inviting = match &mut self.state {
             State::Inviting(inviting) => inviting,
             State::Cancelling(_) => return self.send_cancel(context),
             _ => return,
         };
+        let code = response.code;
         inviting.is_proceeding = true;
         if code == 100 {
             if !inviting.is_trying {
@@ -203,25 +197,25 @@ impl Call {
             }
             return;
         }
-        for how in inviting.forwardings.look(response, code) {
+        for how in inviting.forwardings.look(response.message, response.code) {
             context.events.push_back(Event::Forwarded { call, how });
         }
         if code == 180 && !inviting.is_ringing {
             inviting.is_ringing = true;
             context.events.push_back(Event::Ringing { call });
         }
-        if !response.body().is_empty() && inviting.progress < MOST_PROGRESS {
+        if !response.message.body().is_empty() && inviting.progress < MOST_PROGRESS {
             inviting.progress += 1;
             context.events.push_back(Event::Progress {
                 call,
                 status: code,
-                sdp: Box::from(response.body()),
+                sdp: Box::from(response.message.body()),
             });
         }
-        let tag = match response.to().ok().and_then(|to| to.tag()) {
-            Some(tag) => tag,
-            None => return,
-        };
+        let tag = response.to_tag;
+        if tag.is_empty() {
+            return;
+        }
         if inviting.speaks(tag).is_none() {
             if inviting.early.len() >= MOST_EARLY {
                 return;
@@ -232,43 +226,34 @@ impl Call {
                 reliable: None,
             });
         }
-        if response.has_token(Name::Require, "100rel") {
-            self.on_reliable_provisional(context, from, response);
+        if response.message.has_token(Name::Require, "100rel") {
+            self.on_reliable_provisional(context, response);
         }
     }
 
     /// We do not offer 100rel, yet there are gateways that send reliable provisional responses
     /// to everybody and do not let the phone ring without a PRACK (RFC 3262 4). So they get it.
-    fn on_reliable_provisional(
-        &mut self,
-        context: &mut Context<'_>,
-        from: Flow,
-        response: &Message<'_>,
-    ) {
-        let Ok(Some(number)) = response.number(Name::RSeq) else {
+    fn on_reliable_provisional(&mut self, context: &mut Context<'_>, response: &Response<'_>) {
+        let Ok(Some(number)) = response.message.number(Name::RSeq) else {
             return;
         };
         let sources = self.sources.clone();
-        let tag = response.to().ok().and_then(|to| to.tag());
+        let tag = response.to_tag;
         let State::Inviting(inviting) = &mut self.state else {
             return;
         };
         let invite_seq = inviting.seq;
-        let Some(early) = inviting
-            .early
-            .iter_mut()
-            .find(|early| tag == Some(&*early.tag))
-        else {
+        let Some(early) = inviting.early.iter_mut().find(|early| *tag == *early.tag) else {
             return;
         };
         match &mut early.reliable {
             // The same again is the PRACK's affair; one out of order is not acknowledged.
             Some((last, _)) if last.checked_add(1) != Some(number) => return,
             Some((last, _)) => *last = number,
-            None => match Dialog::from_response(response, from, invite_seq) {
-                Ok(dialog) => early.reliable = Some((number, Box::new(dialog))),
-                Err(_) => return,
-            },
+            None => {
+                let dialog = Dialog::from_response(response, invite_seq);
+                early.reliable = Some((number, Box::new(dialog)));
+            }
         }
         let Some((_, dialog)) = &mut early.reliable else {
             return;
@@ -291,35 +276,26 @@ impl Call {
             });
     }
 
-    fn on_accepted(
-        &mut self,
-        context: &mut Context<'_>,
-        from: Flow,
-        client: Handle,
-        response: &Message<'_>,
-        code: u16,
-    ) {
+    fn on_accepted(&mut self, context: &mut Context<'_>, client: Handle, response: &Response<'_>) {
         let invite = context.layer.take_request(client);
         let seq = match &self.state {
             State::Inviting(inviting) => inviting.seq,
             State::Cancelling(cancelling) => cancelling.seq,
             _ => return,
         };
-        let dialog = Dialog::from_response(response, from, seq).ok();
+        let mut dialog = Box::new(Dialog::from_response(response, seq));
         let state = std::mem::replace(&mut self.state, State::Over);
-        let Some(mut dialog) = dialog
-            .filter(|dialog| self.acknowledge(context, client, dialog, &invite))
-            .map(Box::new)
-        else {
+        let challenged = self.auth.is_challenged().then_some(&*invite);
+        if !stray::acknowledge(context.layer, client, &dialog, challenged) {
             if matches!(state, State::Inviting(_)) {
-                self.tell_failed(context, CallFailure::Unusable, Some((response, code)));
+                self.tell_failed(context, CallFailure::Unusable, Some(response));
             }
             return;
-        };
+        }
         let call = self.id;
         match state {
             State::Inviting(mut inviting) => {
-                for how in inviting.forwardings.look(response, code) {
+                for how in inviting.forwardings.look(response.message, response.code) {
                     context.events.push_back(Event::Forwarded { call, how });
                 }
                 // A PRACK went before, and INFO may have come.
@@ -335,9 +311,9 @@ impl Call {
                 }
                 context.events.push_back(Event::Answered {
                     call,
-                    sdp: Box::from(response.body()),
-                    dialog: dialog.id(),
-                    source: from.remote,
+                    sdp: Box::from(response.message.body()),
+                    dialog: dialog.id(self.tag),
+                    source: response.from.remote,
                 });
                 self.state = State::Confirmed(dialog);
             }
@@ -349,20 +325,15 @@ impl Call {
         }
     }
 
-    fn on_refused(
-        &mut self,
-        context: &mut Context<'_>,
-        request: &[u8],
-        response: &Message<'_>,
-        code: u16,
-    ) {
+    fn on_refused(&mut self, context: &mut Context<'_>, request: &[u8], response: &Response<'_>) {
         let State::Inviting(inviting) = &self.state else {
             self.state = State::Over;
             return;
         };
         let (seq, to, give_up_at) = (inviting.seq, inviting.to, inviting.give_up_at);
+        let code = response.code;
         let is_challenge = matches!(code, 401 | 407);
-        if is_challenge && self.auth.hear(code, response).is_ok() {
+        if is_challenge && self.auth.hear(code, response.message).is_ok() {
             let opening = self.opening(to);
             let auth = &mut self.auth;
             let seq = seq.saturating_add(1);
@@ -381,7 +352,7 @@ impl Call {
                     return;
                 }
                 Err(NotBegun::Full) => {
-                    self.tell_failed(context, CallFailure::Overloaded, Some((response, code)));
+                    self.tell_failed(context, CallFailure::Overloaded, Some(response));
                     self.state = State::Over;
                     return;
                 }
@@ -390,7 +361,7 @@ impl Call {
             }
         }
         let failure = CallFailure::from_status(code);
-        self.tell_failed(context, failure, Some((response, code)));
+        self.tell_failed(context, failure, Some(response));
         self.state = State::Over;
     }
 
@@ -459,16 +430,16 @@ impl Call {
         &self,
         context: &mut Context<'_>,
         failure: CallFailure,
-        response: Option<(&Message<'_>, u16)>,
+        response: Option<&Response<'_>>,
     ) {
         context.events.push_back(Event::Failed {
             call: self.id,
             failure,
-            status: response.map(|(_, code)| code),
+            status: response.map(|response| response.code),
             cause: response
-                .map(|(message, _)| Cause::of(message))
+                .map(|response| Cause::of(response.message))
                 .unwrap_or_default(),
-            retry_after: response.and_then(|(message, _)| retry_after(message)),
+            retry_after: response.and_then(|response| retry_after(response.message)),
         });
     }
 }

@@ -6,21 +6,22 @@ use std::time::Instant;
 use super::authentication::Authenticator;
 use crate::sip::dialog::Dialog;
 use crate::sip::message::{Message, Method, Name};
-use crate::sip::transaction::{Flow, Handle, Layer, Opening, Usage, resend};
+use crate::sip::transaction::{Handle, Layer, Opening, Response, Usage, resend};
 
-/// Acknowledges the 2xx that set up `dialog`. The ACK carries the credentials of `invite`, which
-/// may as well be an earlier ACK of it. False where it cannot be written.
+/// Sends the ACK of a 2xx through the dialog that it set up (RFC 3261 13.2.2.4). It carries the
+/// credentials of `challenged` (22.1): the INVITE, or an earlier ACK of it. False where it cannot
+/// be written.
 pub(crate) fn acknowledge(
     layer: &mut Layer,
     client: Handle,
     dialog: &Dialog,
-    invite: &[u8],
+    challenged: Option<&[u8]>,
 ) -> bool {
     let cookie = layer.loose_cookie();
     let mut buffer = layer.buffer();
     let seq = dialog.local_seq();
     let mut writer = dialog.request(&mut buffer, &layer.identity, cookie, Method::Ack, seq);
-    if let Ok(invite) = Message::parse(invite) {
+    if let Some(Ok(invite)) = challenged.map(Message::parse) {
         writer
             .copy(&invite, Name::Authorization)
             .copy(&invite, Name::ProxyAuthorization);
@@ -34,24 +35,13 @@ pub(crate) fn acknowledge(
 }
 
 /// Acknowledges and ends a fork by what its 2xx says alone: the call may be gone.
-pub(crate) fn end_stray(
-    layer: &mut Layer,
-    now: Instant,
-    from: Flow,
-    client: Handle,
-    response: &Message<'_>,
-) {
+pub(crate) fn end_stray(layer: &mut Layer, now: Instant, client: Handle, response: &Response<'_>) {
     let Some((_, sources, account)) = layer.standing(client) else {
         return;
     };
-    let Ok(seq) = response.cseq().map(|cseq| cseq.number) else {
-        return;
-    };
-    let Ok(mut dialog) = Dialog::from_response(response, from, seq) else {
-        return;
-    };
+    let mut dialog = Dialog::from_response(response, response.cseq.number);
     let first_ack = layer.first_ack(client).map(<[u8]>::to_vec);
-    if !acknowledge(layer, client, &dialog, &first_ack.unwrap_or_default()) {
+    if !acknowledge(layer, client, &dialog, first_ack.as_deref()) {
         return;
     }
     let opening = Opening {
@@ -75,15 +65,14 @@ pub(crate) fn retry_stray(
     layer: &mut Layer,
     now: Instant,
     client: Handle,
-    response: &Message<'_>,
-    code: u16,
+    response: &Response<'_>,
 ) {
     let request = layer.take_request(client);
     let Some((flow, sources, Some(account))) = layer.standing(client) else {
         return;
     };
     let mut auth = Authenticator::new(Some(account));
-    if auth.hear(code, response).is_err() {
+    if auth.hear(response.code, response.message).is_err() {
         return;
     }
     let opening = Opening {
@@ -94,10 +83,7 @@ pub(crate) fn retry_stray(
         // A second challenge is not answered.
         account: None,
     };
-    let seq = response
-        .cseq()
-        .map_or(1, |cseq| cseq.number)
-        .saturating_add(1);
+    let seq = response.cseq.number.saturating_add(1);
     let _ = resend(
         layer,
         now,

@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 pub use id::DialogId;
 
-use route::{RouteSet, resolve};
+use route::RouteSet;
 
-use crate::sip::message::{Address, Message, Method, Name, Writer};
-use crate::sip::transaction::{Cookie, Flow, Identity};
+use crate::sip::message::{Message, Method, Name, Writer};
+use crate::sip::transaction::{Cookie, Flow, Identity, Received, Response};
 
 /// Why a message sets up no dialog that could be spoken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +32,7 @@ pub(crate) struct Dialog {
     /// The remote target: the peer's Contact.
     target: Box<str>,
     routes: RouteSet,
+    next_hop: Flow,
     /// Where the peer was heard from; requests go there when the next hop is a name, which this
     /// core does not look up.
     heard_from: Flow,
@@ -56,59 +57,49 @@ impl Dialog {
     /// The caller's side, from a response with a To tag to its INVITE (RFC 3261 12.1.2).
     /// Without a Contact, which a 2xx must have, the To is what is left to aim at. `seq` is the
     /// INVITE's CSeq number.
-    pub(crate) fn from_response(
-        response: &Message<'_>,
-        from: Flow,
-        seq: u32,
-    ) -> Result<Dialog, Unusable> {
-        let to = response.to().map_err(|_| Unusable)?;
-        let target = match response.contact() {
-            Ok(contact) => contact.uri().as_str(),
-            Err(_) => to.uri().as_str(),
-        };
-        Ok(Dialog {
-            call_id: Arc::from(response.call_id().map_err(|_| Unusable)?),
-            local: field(response, Name::From)?,
-            remote: field(response, Name::To)?,
-            remote_tag: Box::from(to.tag().unwrap_or_default()),
-            target: Box::from(target),
-            routes: RouteSet::of_response(response),
-            heard_from: from,
+    pub(crate) fn from_response(response: &Response<'_>, seq: u32) -> Dialog {
+        let message = response.message;
+        let contact = message.contact().or_else(|_| message.to());
+        let target = contact.map(|contact| contact.uri()).ok();
+        let routes = RouteSet::of_response(message);
+        Dialog {
+            call_id: Arc::from(response.call_id),
+            local: field(message, Name::From),
+            remote: field(message, Name::To),
+            remote_tag: Box::from(response.to_tag),
+            target: Box::from(target.map_or("sip:", |target| target.as_str())),
+            next_hop: routes.next_hop(target.as_ref(), response.from),
+            routes,
+            heard_from: response.from,
             local_seq: seq,
             remote_seq: None,
-        })
+        }
     }
 
     /// The callee's side, from an INVITE and the tag we give it (RFC 3261 12.1.1).
-    pub(crate) fn from_request(
-        request: &Message<'_>,
-        tag: Cookie,
-        from: Flow,
-    ) -> Result<Dialog, Unusable> {
-        let contact = request.contact().map_err(|_| Unusable)?;
-        let caller = request.from().map_err(|_| Unusable)?;
+    pub(crate) fn from_request(request: &Received<'_>, tag: Cookie) -> Result<Dialog, Unusable> {
+        let message = request.message;
+        let target = message.contact().map_err(|_| Unusable)?.uri();
+        let routes = RouteSet::of_request(message);
         Ok(Dialog {
-            call_id: Arc::from(request.call_id().map_err(|_| Unusable)?),
-            local: format!("{};tag={tag}", field(request, Name::To)?).into(),
-            remote: field(request, Name::From)?,
-            remote_tag: Box::from(caller.tag().unwrap_or_default()),
-            target: Box::from(contact.uri().as_str()),
-            routes: RouteSet::of_request(request),
-            heard_from: from,
+            call_id: Arc::from(request.essentials.call_id),
+            local: format!("{};tag={tag}", field(message, Name::To)).into(),
+            remote: field(message, Name::From),
+            remote_tag: Box::from(request.essentials.from_tag),
+            target: Box::from(target.as_str()),
+            next_hop: routes.next_hop(Some(&target), request.from),
+            routes,
+            heard_from: request.from,
             local_seq: 0,
-            remote_seq: Some(request.cseq().map_err(|_| Unusable)?.number),
+            remote_seq: Some(request.essentials.cseq.number),
         })
     }
 
-    /// Its name, for logs and records.
-    pub(crate) fn id(&self) -> DialogId {
-        let local_tag = Address::parse(&self.local)
-            .ok()
-            .and_then(|local| local.tag().map(Box::from))
-            .unwrap_or_default();
+    /// Its name, for logs and records, with the tag that we gave.
+    pub(crate) fn id(&self, local_tag: Cookie) -> DialogId {
         DialogId {
             call_id: self.call_id.clone(),
-            local_tag,
+            local_tag: local_tag.to_string().into(),
             remote_tag: self.remote_tag.clone(),
         }
     }
@@ -148,12 +139,13 @@ impl Dialog {
     pub(crate) fn refresh_target(&mut self, message: &Message<'_>) {
         if let Ok(contact) = message.contact() {
             self.target = Box::from(contact.uri().as_str());
+            self.next_hop = self.routes.next_hop(Some(&contact.uri()), self.heard_from);
         }
     }
 
     /// Where requests go.
     pub(crate) fn next_hop(&self) -> Flow {
-        resolve(self.routes.first().unwrap_or(&self.target), self.heard_from)
+        self.next_hop
     }
 
     /// Where the peer was heard from when the dialog was set up.
@@ -179,9 +171,8 @@ impl Dialog {
         seq: u32,
     ) -> Writer<'b> {
         let mut writer = Writer::request(buffer, method, self.request_uri());
-        writer
-            .header_fmt(Name::Via, format_args!("{}", identity.via(cookie)))
-            .header(Name::MaxForwards, "70");
+        identity.write_via(&mut writer, cookie);
+        writer.header(Name::MaxForwards, "70");
         self.routes.write(&mut writer, &self.target);
         writer
             .header(Name::From, &self.local)
@@ -202,11 +193,8 @@ pub(crate) fn accept_seq(last: &mut Option<u32>, number: u32) -> bool {
     true
 }
 
-fn field(message: &Message<'_>, name: Name) -> Result<Box<str>, Unusable> {
-    message
-        .header(name)
-        .map(|value| Box::from(value.as_ref()))
-        .ok_or(Unusable)
+fn field(message: &Message<'_>, name: Name) -> Box<str> {
+    message.header(name).unwrap_or_default().into()
 }
 
 #[cfg(test)]
@@ -218,12 +206,17 @@ mod tests {
         Flow::udp("192.0.2.9:5062".parse().expect("an address"))
     }
 
-    fn identity() -> Identity {
-        Identity {
-            address: "192.0.2.1:5060".parse().expect("an address"),
-            transport: Transport::Udp,
-            user_agent: Arc::from("Ringtrue"),
+    fn received<'a>(message: &'a Message<'a>) -> Received<'a> {
+        Received {
+            from: flow(),
+            message,
+            essentials: message.essentials().expect("whole"),
         }
+    }
+
+    fn identity() -> Identity {
+        let address = "192.0.2.1:5060".parse().expect("an address");
+        Identity::new(address, Transport::Udp, Arc::from("Ringtrue"))
     }
 
     fn cookie() -> Cookie {
@@ -247,7 +240,8 @@ mod tests {
     fn caller(extra: &str) -> Dialog {
         let text = answer(extra);
         let message = Message::parse(text.as_bytes()).expect("sound");
-        Dialog::from_response(&message, flow(), 4).expect("a dialog")
+        let response = Response::read(&message, 200, flow(), &identity()).expect("whole");
+        Dialog::from_response(&response, 4)
     }
 
     fn written(dialog: &Dialog, method: Method<'_>, seq: u32) -> String {
@@ -268,8 +262,9 @@ mod tests {
         assert!(bye.starts_with("BYE sip:b@192.0.2.5:5070 SIP/2.0\r\n"));
         assert!(bye.contains("From: \"A\" <sip:a@x>;tag=l\r\nTo: <sip:b@x>;tag=r\r\n"));
         assert!(!bye.contains("Route:"));
-        assert_eq!(dialog.id().remote_tag.as_ref(), "r");
-        assert_eq!(dialog.id().local_tag.as_ref(), "l");
+        let id = dialog.id(cookie());
+        assert_eq!((&*id.remote_tag, &*id.call_id), ("r", "c"));
+        assert_eq!(*id.local_tag, *cookie().to_string());
     }
 
     #[test]
@@ -313,7 +308,7 @@ mod tests {
               Contact: <sip:a@192.0.2.2:5066>\r\nRecord-Route: <sip:p1;lr>,<sip:p2;lr>\r\n\r\n",
         )
         .expect("sound");
-        let mut dialog = Dialog::from_request(&invite, cookie(), flow()).expect("a dialog");
+        let mut dialog = Dialog::from_request(&received(&invite), cookie()).expect("a dialog");
         let seq = dialog.next_seq();
         let bye = written(&dialog, Method::Bye, seq);
         assert!(bye.starts_with("BYE sip:a@192.0.2.2:5066 SIP/2.0\r\n"));

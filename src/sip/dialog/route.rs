@@ -43,6 +43,15 @@ impl RouteSet {
         self.loose
     }
 
+    /// Where requests to `target` go: the first router, or the target itself.
+    pub(super) fn next_hop(&self, target: Option<&Uri<'_>>, heard_from: Flow) -> Flow {
+        let first = self.first().and_then(|first| Uri::parse(first).ok());
+        match first.as_ref().or(target) {
+            Some(uri) => resolve(uri, heard_from),
+            None => heard_from,
+        }
+    }
+
     /// The Route fields of a request to `target`. A strict router is in the Request-URI, and the
     /// target waits behind all others.
     pub(super) fn write(&self, writer: &mut Writer<'_>, target: &str) {
@@ -68,8 +77,8 @@ fn uris(message: &Message<'_>) -> impl Iterator<Item = Box<str>> {
 
 /// Where a URI is: the address it holds, or else where the peer was heard from. So too where the
 /// address is none that one could send to, or of the family that this path does not speak.
-pub(super) fn resolve(uri: &str, heard_from: Flow) -> Flow {
-    match Uri::parse(uri).ok().and_then(|uri| uri.socket_addr()) {
+fn resolve(uri: &Uri<'_>, heard_from: Flow) -> Flow {
+    match uri.socket_addr() {
         Some(address)
             if !address.ip().is_unspecified()
                 && !address.ip().is_multicast()

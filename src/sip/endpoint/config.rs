@@ -15,7 +15,7 @@ pub struct EndpointConfig {
     pub transport: Transport,
     /// What we call ourselves in User-Agent and Server.
     pub user_agent: Arc<str>,
-    /// T1, T2 and T4.
+    /// T1, T2 and T4, each taken for a millisecond at least and a minute at most.
     pub timing: Timing,
     /// Most calls at once, either way.
     pub max_calls: usize,
@@ -25,7 +25,7 @@ pub struct EndpointConfig {
     pub max_transactions: usize,
     /// Whether INVITEs of peers become calls; else they are refused with 403.
     pub takes_calls: bool,
-    /// How long an incoming call may ring before it is refused with 480.
+    /// How long an incoming call may ring before it is refused with 480; a day at most.
     pub unanswered_after: Duration,
 }
 
@@ -45,13 +45,15 @@ impl EndpointConfig {
         }
     }
 
-    /// Timers of at least a millisecond: one of zero would never let the clock go on.
+    /// Timers of a millisecond to a minute: one of zero would never let the clock go on, and one
+    /// beyond the clock's end would stop it.
     pub(super) fn sound_timing(&self) -> Timing {
-        let least = Duration::from_millis(1);
+        let sound =
+            |timer: Duration| timer.clamp(Duration::from_millis(1), Duration::from_secs(60));
         Timing {
-            t1: self.timing.t1.max(least),
-            t2: self.timing.t2.max(least),
-            t4: self.timing.t4.max(least),
+            t1: sound(self.timing.t1),
+            t2: sound(self.timing.t2),
+            t4: sound(self.timing.t4),
         }
     }
 }

@@ -86,11 +86,11 @@ impl Endpoint {
     /// An endpoint without calls. Branches, tags and Call-IDs come from the seed: it must be
     /// random, and known to nobody else.
     pub fn new(config: EndpointConfig, seed: [u8; 32]) -> Endpoint {
-        let identity = Identity {
-            address: config.advertised,
-            transport: config.transport,
-            user_agent: config.user_agent.clone(),
-        };
+        let identity = Identity::new(
+            config.advertised,
+            config.transport,
+            config.user_agent.clone(),
+        );
         let layer = Layer::new(
             identity,
             config.sound_timing(),
@@ -177,7 +177,7 @@ impl Endpoint {
             self.layer.counters.turned_away += 1;
             return Err(error);
         }
-        let call_id = format!("{:016x}{:016x}", self.layer.random(), self.layer.random());
+        let call_id = Cookie::from_random(self.layer.random(), self.layer.random()).to_string();
         let auth = Authenticator::new(invitation.credentials.clone());
         let handle = self
             .new_call(Arc::from(call_id), invitation.sources.clone(), auth)

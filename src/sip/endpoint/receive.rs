@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use super::Endpoint;
 use crate::sip::call::{
-    ACCEPT, ALLOW, Asked, Authenticator, Event, IncomingInvite, end_stray, retry_stray, unsupported,
+    ACCEPT, ALLOW, Asked, Authenticator, Event, IncomingInvite, LONGEST_RING, end_stray,
+    retry_stray, unsupported,
 };
-use crate::sip::message::{Message, Method, Name, ParseError, Scheme, StartLine, Uri, Via};
-use crate::sip::transaction::{Cookie, Flow, Handle, Refusal, Sources, Usage};
+use crate::sip::message::{Fault, Message, Method, Name, ParseError, Scheme, StartLine, Uri};
+use crate::sip::transaction::{Cookie, Flow, Handle, Received, Refusal, Response, Sources, Usage};
 
 /// Seconds after which one that we had no room for may try again.
 const TRY_AGAIN: &str = "5";
@@ -23,40 +24,61 @@ impl Endpoint {
                 return;
             }
         };
-        let sound = message.validate();
-        if sound.is_err() {
-            self.layer.counters.malformed += 1;
-        }
-        match (message.start(), sound) {
-            (StartLine::Response { code, .. }, Ok(())) => {
-                self.on_response(now, from, &message, code);
+        let result = match message.start() {
+            StartLine::Response { code, .. } => {
+                Response::read(&message, code, from, &self.layer.identity)
+                    .map(|response| self.on_response(now, &response))
             }
-            (StartLine::Request { method, uri }, Ok(())) => {
-                let head = head_of(data, &message);
-                self.on_request(now, from, &message, head, method, uri);
-            }
-            // An ACK is never answered.
-            (StartLine::Response { .. }, Err(_))
-            | (
-                StartLine::Request {
-                    method: Method::Ack,
-                    ..
-                },
-                Err(_),
-            ) => {}
-            (StartLine::Request { .. }, Err(fault)) => {
-                let reason = fault.to_string();
-                let refusal = Refusal {
-                    code: fault.status(),
-                    reason: Some(&reason),
-                    fields: &[],
+            StartLine::Request { method, uri } => message.essentials().map(|essentials| {
+                let request = Received {
+                    from,
+                    message: &message,
+                    essentials,
                 };
-                self.layer.reply(from, &message, refusal);
-            }
+                self.on_request(now, &request, method, uri, head_of(data, &message));
+            }),
+        };
+        if let Err(fault) = result {
+            self.on_unsound(from, &message, fault);
         }
     }
 
-    fn on_response(&mut self, now: Instant, from: Flow, response: &Message<'_>, code: u16) {
+    fn on_request(
+        &mut self,
+        now: Instant,
+        request: &Received<'_>,
+        method: Method<'_>,
+        uri: &str,
+        head: &[u8],
+    ) {
+        match method {
+            Method::Ack => self.on_ack(now, request),
+            Method::Cancel => self.on_cancel(now, request),
+            _ if self.layer.absorb(request, method) => {}
+            _ => match request.essentials.to_tag {
+                Some(tag) => self.on_request_within(now, request, method, tag),
+                None if self.is_refused_outside(request, method, uri) => {}
+                None => self.on_invite(now, request, head),
+            },
+        }
+    }
+
+    /// A request with a fault is told so, unless it is an ACK, which is never answered.
+    fn on_unsound(&mut self, from: Flow, message: &Message<'_>, fault: Fault) {
+        self.layer.counters.malformed += 1;
+        if message.method().is_none_or(|method| method == Method::Ack) {
+            return;
+        }
+        let reason = fault.to_string();
+        let refusal = Refusal {
+            code: fault.status(),
+            reason: Some(&reason),
+            fields: &[],
+        };
+        self.layer.reply_unsound(from, message, refusal);
+    }
+
+    fn on_response(&mut self, now: Instant, response: &Response<'_>) {
         let Some(heard) = self.layer.match_response(response) else {
             self.layer.counters.stray += 1;
             return;
@@ -73,78 +95,50 @@ impl Endpoint {
         }
         let is_gone = call.is_none();
         let client = heard.client;
-        if !self.layer.on_response(now, from, response, code, client) {
+        if !self.layer.on_response(now, response, client) {
             return;
         }
+        let code = response.code;
         match heard.usage {
             Usage::Invite(_) if is_gone => match code {
-                200..300 => end_stray(&mut self.layer, now, from, client, response),
+                200..300 => end_stray(&mut self.layer, now, client, response),
                 _ => drop(self.layer.take_request(client)),
             },
             Usage::Invite(call) => {
                 self.with_call(now, call, |call, context| {
-                    call.on_invite_response(context, from, client, response, code);
+                    call.on_invite_response(context, client, response);
                 });
             }
             Usage::Bye(call) => {
                 self.with_call(now, call, |call, context| {
-                    call.on_bye_response(context, client, response, code);
+                    call.on_bye_response(context, client, response);
                 });
             }
             Usage::Info(call) => {
                 self.with_call(now, call, |call, context| {
-                    call.on_info_response(context, client, response, code);
+                    call.on_info_response(context, client, response);
                 });
             }
             Usage::Stray if matches!(code, 401 | 407) => {
-                retry_stray(&mut self.layer, now, client, response, code);
+                retry_stray(&mut self.layer, now, client, response);
             }
             Usage::Stray | Usage::Unwatched => {}
         }
     }
 
-    fn on_request(
-        &mut self,
-        now: Instant,
-        from: Flow,
-        request: &Message<'_>,
-        head: &[u8],
-        method: Method<'_>,
-        uri: &str,
-    ) {
-        let (Ok(via), Ok(to)) = (request.via(), request.to()) else {
-            return;
-        };
-        match method {
-            Method::Ack => return self.on_ack(now, request, &via),
-            Method::Cancel => return self.on_cancel(now, from, request, &via),
-            _ if self.layer.absorb(request, &via, method) => return,
-            _ => {}
-        }
-        match to.tag() {
-            Some(tag) => match self.find_call(tag, request) {
-                Some(call) => self.on_request_within(now, from, request, &via, method, call),
-                None => self.layer.reply(from, request, Refusal::plain(481)),
-            },
-            None if self.is_refused_outside(from, request, method, uri) => {}
-            None => self.on_invite(now, from, request, head, &via),
-        }
-    }
-
-    /// The call that gave out this tag.
-    fn find_call(&self, tag: &str, request: &Message<'_>) -> Option<Handle> {
+    /// The call that gave out the To tag of a request.
+    fn find_call(&self, tag: &str, request: &Received<'_>) -> Option<Handle> {
         let cookie = Cookie::parse(tag)?;
         let call = self.calls.get(cookie.handle)?;
-        call.is_named(cookie, request.call_id().ok()?)
+        call.is_named(cookie, request.essentials.call_id)
             .then_some(cookie.handle)
     }
 
-    fn on_ack(&mut self, now: Instant, ack: &Message<'_>, via: &Via<'_>) {
-        if self.layer.absorb_ack(now, ack, via) {
+    fn on_ack(&mut self, now: Instant, ack: &Received<'_>) {
+        if self.layer.absorb_ack(now, ack) {
             return;
         }
-        let tag = ack.to().ok().and_then(|to| to.tag());
-        match tag.and_then(|tag| self.find_call(tag, ack)) {
+        match self.find_call(ack.to_tag(), ack) {
             Some(call) => {
                 self.with_call(now, call, |call, context| call.on_ack(context, ack));
             }
@@ -153,36 +147,38 @@ impl Endpoint {
     }
 
     /// Needs no transaction: the same CANCEL gets the same answer (RFC 3261 9.2).
-    fn on_cancel(&mut self, now: Instant, from: Flow, cancel: &Message<'_>, via: &Via<'_>) {
-        let Some(call) = self.layer.cancelled(cancel, via) else {
-            return self.layer.reply(from, cancel, Refusal::plain(481));
+    fn on_cancel(&mut self, now: Instant, cancel: &Received<'_>) {
+        let Some(call) = self.layer.cancelled(cancel) else {
+            return self.layer.reply(cancel, Refusal::plain(481));
         };
         let ok = Refusal::plain(200);
         match call.and_then(|call| Some((call, self.calls.get(call)?.tag()))) {
             Some((call, tag)) => {
-                self.layer.reply_with_tag(from, cancel, via, Some(tag), ok);
-                self.with_call(now, call, |call, context| call.on_cancel(context, cancel));
+                self.layer.reply_with_tag(cancel, tag, ok);
+                self.with_call(now, call, |call, context| {
+                    call.on_cancel(context, cancel.message);
+                });
             }
-            None => self.layer.reply(from, cancel, ok),
+            None => self.layer.reply(cancel, ok),
         }
     }
 
     fn on_request_within(
         &mut self,
         now: Instant,
-        from: Flow,
-        request: &Message<'_>,
-        via: &Via<'_>,
+        request: &Received<'_>,
         method: Method<'_>,
-        call: Handle,
+        tag: &str,
     ) {
-        let server = self.layer.serve(from, request, via, method, None);
+        let Some(call) = self.find_call(tag, request) else {
+            return self.layer.reply(request, Refusal::plain(481));
+        };
+        let server = self.layer.serve(request, method, None);
         // A BYE is obeyed even where its repetition would find nothing any more.
         if server.is_none() && method != Method::Bye {
-            return self.turn_away(from, request);
+            return self.turn_away(request);
         }
         let asked = Asked {
-            from,
             server,
             request,
             method,
@@ -197,12 +193,11 @@ impl Endpoint {
     /// transaction.
     fn is_refused_outside(
         &mut self,
-        from: Flow,
-        request: &Message<'_>,
+        request: &Received<'_>,
         method: Method<'_>,
         uri: &str,
     ) -> bool {
-        let unsupported = unsupported(request);
+        let unsupported = unsupported(request.message);
         let fields: &[(Name, &str)];
         let code = match method {
             Method::Bye | Method::Info | Method::Update | Method::Prack | Method::Notify => {
@@ -215,7 +210,7 @@ impl Endpoint {
                     416
                 } else if let Some(unsupported) = &unsupported {
                     let unsupported = [(Name::Unsupported, unsupported.as_str())];
-                    self.reply_with(from, request, 420, &unsupported);
+                    self.reply_with(request, 420, &unsupported);
                     return true;
                 } else if method == Method::Options {
                     fields = &[(Name::Allow, ALLOW), (Name::Accept, ACCEPT)];
@@ -229,85 +224,69 @@ impl Endpoint {
                 405
             }
         };
-        self.reply_with(from, request, code, fields);
+        self.reply_with(request, code, fields);
         true
     }
 
-    fn on_invite(
-        &mut self,
-        now: Instant,
-        from: Flow,
-        invite: &Message<'_>,
-        head: &[u8],
-        via: &Via<'_>,
-    ) {
+    fn on_invite(&mut self, now: Instant, invite: &Received<'_>, head: &[u8]) {
         if !self.config.takes_calls {
-            return self.layer.reply(from, invite, Refusal::plain(403));
+            return self.layer.reply(invite, Refusal::plain(403));
         }
         if self.layer.is_merged(invite) {
-            return self.layer.reply(from, invite, Refusal::plain(482));
+            return self.layer.reply(invite, Refusal::plain(482));
         }
-        let Ok(call_id) = invite.call_id() else {
-            return;
-        };
-        if invite.contact().is_err() {
+        if invite.message.contact().is_err() {
             let refusal = Refusal {
                 code: 400,
                 reason: Some("Missing Contact header field"),
                 fields: &[],
             };
-            return self.layer.reply(from, invite, refusal);
+            return self.layer.reply(invite, refusal);
         }
+        let call_id = Arc::from(invite.essentials.call_id);
         let auth = Authenticator::new(None);
-        let Some(call) = self.new_call(Arc::from(call_id), Sources::NextHop, auth) else {
-            return self.turn_away(from, invite);
+        let Some(call) = self.new_call(call_id, Sources::NextHop, auth) else {
+            return self.turn_away(invite);
         };
-        let server = self
-            .layer
-            .serve(from, invite, via, Method::Invite, Some(call));
+        let server = self.layer.serve(invite, Method::Invite, Some(call));
         let Some(server) = server else {
             // Never announced, so it goes without a word.
             self.with_call(now, call, |_, _| ());
-            return self.turn_away(from, invite);
+            return self.turn_away(invite);
         };
-        let unanswered_after = self.config.unanswered_after;
+        let unanswered_after = self.config.unanswered_after.min(LONGEST_RING);
         let alerted = self.with_call(now, call, |call, context| {
-            let alerted = call.alert(now, server, from, invite, head, unanswered_after);
+            let alerted = call.alert(now, server, invite, head, unanswered_after);
             if alerted {
+                let trying = Refusal::plain(100);
                 context
                     .layer
-                    .refuse(now, server, invite, None, Refusal::plain(100));
+                    .refuse(now, server, invite.message, None, trying);
                 context.events.push_back(Event::Incoming {
                     call: call.id(),
-                    invite: Box::new(described(from, invite)),
+                    invite: Box::new(described(invite)),
                 });
             }
             alerted
         });
         if alerted != Some(true) {
             self.layer.close_unanswered(server);
-            self.layer.reply(from, invite, Refusal::plain(400));
+            self.layer.reply(invite, Refusal::plain(400));
         }
     }
 
-    fn turn_away(&mut self, from: Flow, request: &Message<'_>) {
+    fn turn_away(&mut self, request: &Received<'_>) {
         self.layer.counters.turned_away += 1;
-        self.reply_with(from, request, 503, &[(Name::RetryAfter, TRY_AGAIN)]);
+        self.reply_with(request, 503, &[(Name::RetryAfter, TRY_AGAIN)]);
     }
 
-    fn reply_with(
-        &mut self,
-        from: Flow,
-        request: &Message<'_>,
-        code: u16,
-        fields: &[(Name, &str)],
-    ) {
+    fn reply_with(&mut self, request: &Received<'_>, code: u16, fields: &[(Name, &str)]) {
         let refusal = Refusal {
             code,
             reason: None,
             fields,
         };
-        self.layer.reply(from, request, refusal);
+        self.layer.reply(request, refusal);
     }
 }
 
@@ -319,19 +298,20 @@ fn head_of<'a>(data: &'a [u8], message: &Message<'_>) -> &'a [u8] {
 }
 
 /// What the app is told of an INVITE.
-fn described(from: Flow, invite: &Message<'_>) -> IncomingInvite {
-    let field = |name| invite.header(name).map(|value| Box::<str>::from(&*value));
-    let request_uri = match invite.start() {
+fn described(invite: &Received<'_>) -> IncomingInvite {
+    let message = invite.message;
+    let field = |name| message.header(name).map(|value| Box::<str>::from(&*value));
+    let request_uri = match message.start() {
         StartLine::Request { uri, .. } => Box::from(uri),
         StartLine::Response { .. } => Box::default(),
     };
     IncomingInvite {
-        source: from.remote,
+        source: invite.from.remote,
         request_uri,
         from: field(Name::From).unwrap_or_default(),
         to: field(Name::To).unwrap_or_default(),
-        call_id: field(Name::CallId).unwrap_or_default(),
-        sdp: Box::from(invite.body()),
+        call_id: Box::from(invite.essentials.call_id),
+        sdp: Box::from(message.body()),
         authorization: field(Name::Authorization),
         proxy_authorization: field(Name::ProxyAuthorization),
     }

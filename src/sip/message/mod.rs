@@ -42,6 +42,7 @@ pub use name::Name;
 pub use params::{MAX_PARAMS, Param, ParamIter, Params};
 pub use start::StartLine;
 pub use uri::{Scheme, Uri};
+pub use validate::Essentials;
 pub use via::{MAGIC_COOKIE, Via};
 pub use writer::{WriteError, Writer};
 
@@ -154,6 +155,11 @@ impl<'a> Message<'a> {
             }
         }
         Ok(length.map(|l| l as usize))
+    }
+
+    /// What is wrong with start line or body; every other field is read when asked for.
+    pub fn fault(&self) -> Option<Fault> {
+        self.start_fault.or(self.body_fault)
     }
 
     /// The start line.

@@ -62,7 +62,11 @@ pub(super) fn trim_start(mut text: &[u8]) -> &[u8] {
 /// replacement character. Borrows unless one of the two is found.
 pub(super) fn unfold(value: &[u8]) -> Cow<'_, str> {
     if memchr::memchr2(b'\r', b'\n', value).is_none() {
-        return String::from_utf8_lossy(value);
+        // Much faster than the lossy conversion where nothing is lost, which is nearly always.
+        return match std::str::from_utf8(value) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(value),
+        };
     }
     let mut flat = Vec::with_capacity(value.len());
     unfold_into(&mut flat, value);

@@ -2,9 +2,24 @@
 
 use super::date::is_date;
 use super::text::{number, trim};
-use super::{Address, Fault, Message, Method, Name, StartLine, Uri};
+use super::{Address, CSeq, Fault, Message, Method, Name, StartLine, Uri, Via};
 
-impl Message<'_> {
+/// What every sound message has, read once.
+#[derive(Debug, Clone, Copy)]
+pub struct Essentials<'a> {
+    /// The topmost Via.
+    pub via: Via<'a>,
+    /// The tag of From, empty for a peer that has none (RFC 2543).
+    pub from_tag: &'a str,
+    /// The tag of To; `None` where there is none or it is empty.
+    pub to_tag: Option<&'a str>,
+    /// Call-ID.
+    pub call_id: &'a str,
+    /// CSeq.
+    pub cseq: CSeq<'a>,
+}
+
+impl<'a> Message<'a> {
     /// Checks what every user agent relies on: start line, Via, From, To, Call-ID, CSeq, routes,
     /// Max-Forwards and the length of the body. A request with a fault is answered with its
     /// [`status`](Fault::status), a response dropped.
@@ -14,19 +29,28 @@ impl Message<'_> {
     /// (8.2: a UAS "MUST ignore any malformed header fields that are not necessary"), for a
     /// refusal there would cost a running call.
     pub fn validate(&self) -> Result<(), Fault> {
-        if let Some(fault) = self.start_fault.or(self.body_fault) {
+        self.essentials().map(|_| ())
+    }
+
+    /// The same, and what was read on the way.
+    pub fn essentials(&self) -> Result<Essentials<'a>, Fault> {
+        if let Some(fault) = self.fault() {
             return Err(fault);
         }
         let mut vias = self.vias();
-        vias.next().ok_or(Fault::Missing(Name::Via))??;
+        let via = vias.next().ok_or(Fault::Missing(Name::Via))??;
         vias.try_for_each(|via| via.map(|_| ()))?;
-        self.from()?;
-        let to = self.to()?;
-        self.call_id()?;
-        let cseq = self.cseq()?;
-        let StartLine::Request { method, uri } = self.start() else {
-            return Ok(());
+        let essentials = Essentials {
+            via,
+            from_tag: self.from()?.tag().unwrap_or_default(),
+            to_tag: self.to()?.tag(),
+            call_id: self.call_id()?,
+            cseq: self.cseq()?,
         };
+        let StartLine::Request { method, uri } = self.start() else {
+            return Ok(essentials);
+        };
+        let cseq = essentials.cseq;
         if cseq.method != method {
             return Err(Fault::MethodMismatch);
         }
@@ -45,10 +69,10 @@ impl Message<'_> {
         {
             return Err(Fault::Malformed(Name::MaxForwards));
         }
-        if to.tag().is_none() {
+        if essentials.to_tag.is_none() {
             self.validate_beginning(method)?;
         }
-        Ok(())
+        Ok(essentials)
     }
 
     /// The fields that a request outside a dialog must have right besides.

@@ -169,6 +169,21 @@ impl<'b> Writer<'b> {
         self
     }
 
+    /// A header field whose value is these parts, one behind the other.
+    pub fn header_parts(&mut self, name: Name, parts: &[&str]) -> &mut Self {
+        if self.may_write(name) {
+            self.name(name.as_str());
+            for part in parts {
+                if has_break(part.as_bytes()) {
+                    self.fail(WriteError::HeaderValue);
+                }
+                self.buffer.extend_from_slice(part.as_bytes());
+            }
+            self.end_line();
+        }
+        self
+    }
+
     /// A header field whose value is put together in place: no string is made for it.
     pub fn header_fmt(&mut self, name: Name, value: fmt::Arguments<'_>) -> &mut Self {
         if self.may_write(name) {
@@ -341,6 +356,9 @@ mod tests {
             assert_eq!(writer.finish(), Err(WriteError::HeaderValue));
             let mut writer = Writer::request(&mut buffer, Method::Bye, "sip:a");
             writer.header_fmt(Name::Subject, format_args!("{value}"));
+            assert_eq!(writer.finish(), Err(WriteError::HeaderValue));
+            let mut writer = Writer::request(&mut buffer, Method::Bye, "sip:a");
+            writer.header_parts(Name::Subject, &["x", value]);
             assert_eq!(writer.finish(), Err(WriteError::HeaderValue));
             let mut writer = Writer::request(&mut buffer, Method::Bye, "sip:a");
             writer.body(value, b"");

@@ -14,6 +14,7 @@ use super::cookie::Cookie;
 use super::derived;
 use super::identity::Identity;
 use super::layer::{Layer, Owner};
+use super::received::Response;
 use super::slab::Handle;
 use super::timers::TimerId;
 use super::timing::Due;
@@ -249,7 +250,7 @@ impl Layer {
     }
 
     /// The request that a response belongs to (RFC 3261 17.1.3).
-    pub(crate) fn match_response(&self, response: &Message<'_>) -> Option<Heard> {
+    pub(crate) fn match_response(&self, response: &Response<'_>) -> Option<Heard> {
         let client = self.find_client(response)?;
         let usage = self.clients.get(client)?.usage;
         Some(Heard { client, usage })
@@ -259,17 +260,16 @@ impl Layer {
     pub(crate) fn on_response(
         &mut self,
         now: Instant,
-        from: Flow,
-        response: &Message<'_>,
-        code: u16,
+        response: &Response<'_>,
         handle: Handle,
     ) -> bool {
+        let code = response.code;
         let timing = self.timing;
         let Some(client) = self.clients.get_mut(handle) else {
             return false;
         };
         let next_hop = client.flow.remote.ip();
-        if !client.sources.believe(from.remote.ip(), next_hop) {
+        if !client.sources.believe(response.from.remote.ip(), next_hop) {
             self.counters.disbelieved += 1;
             return false;
         }
@@ -295,7 +295,7 @@ impl Layer {
             client_invite::Step::Pass if code < 200 => true,
             client_invite::Step::Pass => self.on_accepted(handle, response),
             client_invite::Step::AcknowledgeAndPass => {
-                self.acknowledge_refusal(handle, response);
+                self.acknowledge_refusal(handle, response.message);
                 true
             }
             client_invite::Step::Acknowledge => {
@@ -306,16 +306,10 @@ impl Layer {
         }
     }
 
-    /// By the cookie in its branch; the CANCEL shares that of its INVITE. A response with more
-    /// than one Via went astray (RFC 3261 8.1.3.3).
-    fn find_client(&self, response: &Message<'_>) -> Option<Handle> {
-        let mut vias = response.vias();
-        let via = vias.next()?.ok()?;
-        if vias.next().is_some() {
-            return None;
-        }
-        let cookie = Cookie::from_branch(via.branch()?)?;
-        let method = response.cseq().ok()?.method;
+    /// By the cookie in its branch; the CANCEL shares that of its INVITE.
+    fn find_client(&self, response: &Response<'_>) -> Option<Handle> {
+        let cookie = response.branch?;
+        let method = response.cseq.method;
         let client = self
             .clients
             .get(cookie.handle)
@@ -327,13 +321,15 @@ impl Layer {
     }
 
     /// A 2xx came: a fork that we have acknowledged gets its ACK again, any other is the user's.
-    fn on_accepted(&mut self, handle: Handle, response: &Message<'_>) -> bool {
+    fn on_accepted(&mut self, handle: Handle, response: &Response<'_>) -> bool {
         let Some(client) = self.clients.get(handle) else {
             return false;
         };
-        let tag = response.to().ok().and_then(|to| to.tag());
         let known = client.accepted.iter().position(|fork| {
-            Message::parse(&fork.ack).is_ok_and(|ack| ack.to().ok().and_then(|to| to.tag()) == tag)
+            Message::parse(&fork.ack).is_ok_and(|ack| {
+                ack.to()
+                    .is_ok_and(|to| to.tag().unwrap_or_default() == response.to_tag)
+            })
         });
         match known {
             None => client.accepted.len() < MOST_FORKS,

@@ -7,7 +7,6 @@ use std::fmt;
 use super::slab::Handle;
 use crate::sip::message::MAGIC_COOKIE;
 
-/// Length of the text form, in octets.
 const LENGTH: usize = 32;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -17,6 +16,37 @@ pub(crate) struct Cookie {
 }
 
 impl Cookie {
+    /// Length of the text form, in octets.
+    pub(crate) const LENGTH: usize = LENGTH;
+
+    /// The place of no entry.
+    pub(crate) const NOWHERE: Cookie = Cookie {
+        handle: Handle {
+            index: u32::MAX,
+            generation: u32::MAX,
+        },
+        secret: 0,
+    };
+
+    /// 128 random bits that name nothing: a Call-ID.
+    pub(crate) fn from_random(place: u64, secret: u64) -> Cookie {
+        let handle = Handle {
+            index: (place >> 32) as u32,
+            generation: place as u32,
+        };
+        Cookie { handle, secret }
+    }
+
+    /// Its text form.
+    pub(crate) fn text(self) -> CookieText {
+        let place = u64::from(self.handle.index) << 32 | u64::from(self.handle.generation);
+        let mut text = [0u8; LENGTH];
+        let (first, second) = text.split_at_mut(LENGTH / 2);
+        write_hex(place, first);
+        write_hex(self.secret, second);
+        CookieText(text)
+    }
+
     /// From its text form; `None` where we never gave such a name.
     pub(crate) fn parse(text: &str) -> Option<Cookie> {
         let bytes: &[u8; LENGTH] = text.as_bytes().try_into().ok()?;
@@ -50,14 +80,19 @@ impl Cookie {
     }
 }
 
+/// The text form of a cookie.
+pub(crate) struct CookieText([u8; LENGTH]);
+
+impl CookieText {
+    pub(crate) fn as_str(&self) -> &str {
+        // Hexadecimal digits.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
 impl fmt::Display for Cookie {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = u64::from(self.handle.index) << 32 | u64::from(self.handle.generation);
-        let mut text = [0u8; LENGTH];
-        let (first, second) = text.split_at_mut(LENGTH / 2);
-        write_hex(place, first);
-        write_hex(self.secret, second);
-        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+        f.write_str(self.text().as_str())
     }
 }
 

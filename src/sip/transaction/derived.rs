@@ -31,7 +31,7 @@ pub(crate) fn resend(
     let answers = answer(layer, method, uri, request.body()).ok_or(unwritable)?;
     layer.begin(now, opening, |buffer, identity, cookie| {
         let mut writer = Writer::request(buffer, method, uri);
-        writer.header_fmt(Name::Via, format_args!("{}", identity.via(cookie)));
+        identity.write_via(&mut writer, cookie);
         for field in request.fields() {
             match field.known {
                 Some(

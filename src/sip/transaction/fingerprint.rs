@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 
-use crate::sip::message::{Message, Method, Via};
+use crate::sip::message::{Essentials, Method};
 
 /// 128 bits of a keyed hash of what tells requests apart. The key is the endpoint's own, so that
 /// no peer can make two of its requests collide, and 128 bits do not collide by chance.
@@ -30,40 +30,30 @@ impl Fingerprinter {
     }
 
     /// Of a request, as if its method were `method`: an ACK or CANCEL asks for its INVITE.
-    /// `None` where the request has not what it takes.
-    pub(crate) fn transaction(
-        &self,
-        request: &Message<'_>,
-        via: &Via<'_>,
-        method: Method<'_>,
-    ) -> Option<Fingerprint> {
-        let branch = via.branch().unwrap_or_default();
-        if via.has_unique_branch() {
-            return Some(self.of(&(method, branch, via.host(), via.port())));
-        }
-        // Peers of RFC 2543: everything the request shares with its retransmissions and its ACK.
-        let from = request.from().ok()?;
-        Some(self.of(&(
+    pub(crate) fn transaction(&self, request: &Essentials<'_>, method: Method<'_>) -> Fingerprint {
+        let via = &request.via;
+        let path = (
             method,
-            branch,
+            via.branch().unwrap_or_default(),
             via.host(),
             via.port(),
-            request.call_id().ok()?,
-            from.tag(),
-            request.cseq().ok()?.number,
-        )))
+        );
+        if via.has_unique_branch() {
+            return self.of(&path);
+        }
+        // Peers of RFC 2543: everything the request shares with its retransmissions and its ACK.
+        self.of(&(path, request.call_id, request.from_tag, request.cseq.number))
     }
 
     /// Of an INVITE beyond its path: the same of two that a proxy forked and that met again here
     /// (RFC 3261 8.2.2.2).
-    pub(crate) fn merged(&self, request: &Message<'_>) -> Option<Fingerprint> {
-        let from = request.from().ok()?;
-        Some(self.of(&(
+    pub(crate) fn merged(&self, request: &Essentials<'_>) -> Fingerprint {
+        self.of(&(
             "merged",
-            request.call_id().ok()?,
-            from.tag(),
-            request.cseq().ok()?.number,
-        )))
+            request.call_id,
+            request.from_tag,
+            request.cseq.number,
+        ))
     }
 
     fn of(&self, what: &impl Hash) -> Fingerprint {
@@ -104,13 +94,12 @@ impl Hasher for Folded {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sip::message::Message;
 
     fn print(text: &str, method: Method<'_>) -> Fingerprint {
         let message = Message::parse(text.as_bytes()).expect("sound");
-        let via = message.via().expect("a Via");
-        Fingerprinter::new([1, 2, 3, 4])
-            .transaction(&message, &via, method)
-            .expect("whole")
+        let essentials = message.essentials().expect("whole");
+        Fingerprinter::new([1, 2, 3, 4]).transaction(&essentials, method)
     }
 
     fn request(method: &str, via: &str, tag: &str, seq: u32) -> String {

@@ -46,8 +46,10 @@ pub struct Counters {
 }
 
 /// Most buffers kept for reuse, and the largest that is worth keeping.
-const POOL: usize = 64;
-const POOL_OCTETS: usize = 8 * 1024;
+const POOL: usize = 256;
+const POOL_OCTETS: usize = 4 * 1024;
+/// Octets that most messages fit into.
+const USUAL_OCTETS: usize = 1024;
 
 pub(crate) struct Layer {
     pub(crate) identity: Identity,
@@ -102,17 +104,16 @@ impl Layer {
     /// A cookie that names nothing: the branch of an ACK, which nobody answers.
     pub(crate) fn loose_cookie(&mut self) -> Cookie {
         Cookie {
-            handle: Handle {
-                index: u32::MAX,
-                generation: u32::MAX,
-            },
             secret: self.random(),
+            ..Cookie::NOWHERE
         }
     }
 
     /// An empty buffer.
     pub(crate) fn buffer(&mut self) -> Vec<u8> {
-        self.pool.pop().unwrap_or_default()
+        self.pool
+            .pop()
+            .unwrap_or_else(|| Vec::with_capacity(USUAL_OCTETS))
     }
 
     /// Takes a buffer back.

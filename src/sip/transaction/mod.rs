@@ -1,6 +1,6 @@
 //! Transactions (RFC 3261 17, RFC 6026): a request and all responses to it, kept reliable over a
 //! transport that is not. Each of the four kinds is a pure state machine in a file of its own;
-//! [`Layer`] holds all transactions of an endpoint.
+//! `Layer` holds all transactions of an endpoint.
 
 mod account;
 mod client;
@@ -11,6 +11,7 @@ mod derived;
 mod fingerprint;
 mod identity;
 mod layer;
+mod received;
 mod server;
 mod server_invite;
 mod server_non_invite;
@@ -29,6 +30,7 @@ pub(crate) use cookie::Cookie;
 pub(crate) use derived::{Answers, resend};
 pub(crate) use identity::Identity;
 pub(crate) use layer::{Layer, Owner};
+pub(crate) use received::{Received, Response};
 pub(crate) use server::{Refusal, reason_phrase};
 pub(crate) use slab::{Handle, Slab};
 pub(crate) use timers::TimerId;

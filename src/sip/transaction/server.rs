@@ -7,6 +7,7 @@ use super::cookie::Cookie;
 use super::fingerprint::Fingerprint;
 use super::identity::Identity;
 use super::layer::{Layer, Owner};
+use super::received::Received;
 use super::server_invite::{Ack, ServerInvite};
 use super::server_non_invite::ServerNonInvite;
 use super::slab::Handle;
@@ -70,13 +71,8 @@ impl Refusal<'_> {
 
 impl Layer {
     /// Whether the request is one we have already; its response is sent again if need be.
-    pub(crate) fn absorb(
-        &mut self,
-        request: &Message<'_>,
-        via: &Via<'_>,
-        method: Method<'_>,
-    ) -> bool {
-        let Some(handle) = self.find_server(request, via, method) else {
+    pub(crate) fn absorb(&mut self, request: &Received<'_>, method: Method<'_>) -> bool {
+        let Some(handle) = self.find_server(request, method) else {
             return false;
         };
         let Some(server) = self.servers.get(handle) else {
@@ -94,14 +90,14 @@ impl Layer {
 
     /// The call whose INVITE a CANCEL is after, and whether it still can be cancelled is its own
     /// affair. `None` where there is no such INVITE (RFC 3261 9.2).
-    pub(crate) fn cancelled(&self, cancel: &Message<'_>, via: &Via<'_>) -> Option<Option<Handle>> {
-        let handle = self.find_server(cancel, via, Method::Invite)?;
+    pub(crate) fn cancelled(&self, cancel: &Received<'_>) -> Option<Option<Handle>> {
+        let handle = self.find_server(cancel, Method::Invite)?;
         Some(self.servers.get(handle)?.call)
     }
 
     /// Whether an ACK ends a refusal, and with that is done; else it is for a 2xx.
-    pub(crate) fn absorb_ack(&mut self, now: Instant, ack: &Message<'_>, via: &Via<'_>) -> bool {
-        let Some(handle) = self.find_server(ack, via, Method::Invite) else {
+    pub(crate) fn absorb_ack(&mut self, now: Instant, ack: &Received<'_>) -> bool {
+        let Some(handle) = self.find_server(ack, Method::Invite) else {
             return false;
         };
         let timing = self.timing;
@@ -121,45 +117,34 @@ impl Layer {
         verdict != Ack::Pass
     }
 
-    fn find_server(
-        &self,
-        request: &Message<'_>,
-        via: &Via<'_>,
-        method: Method<'_>,
-    ) -> Option<Handle> {
+    fn find_server(&self, request: &Received<'_>, method: Method<'_>) -> Option<Handle> {
         if self.index.is_empty() {
             return None;
         }
-        let print = self.prints.transaction(request, via, method)?;
+        let print = self.prints.transaction(&request.essentials, method);
         self.index.get(&print).copied()
     }
 
     /// Whether the INVITE came before by another path (RFC 3261 8.2.2.2).
-    pub(crate) fn is_merged(&self, invite: &Message<'_>) -> bool {
+    pub(crate) fn is_merged(&self, invite: &Received<'_>) -> bool {
         !self.merged.is_empty()
             && self
-                .prints
-                .merged(invite)
-                .is_some_and(|print| self.merged.contains_key(&print))
+                .merged
+                .contains_key(&self.prints.merged(&invite.essentials))
     }
 
     /// Begins the transaction of a new request. `None` when there is no room.
     pub(crate) fn serve(
         &mut self,
-        from: Flow,
-        request: &Message<'_>,
-        via: &Via<'_>,
+        request: &Received<'_>,
         method: Method<'_>,
         call: Option<Handle>,
     ) -> Option<Handle> {
-        let print = self.prints.transaction(request, via, method)?;
+        let essentials = &request.essentials;
+        let print = self.prints.transaction(essentials, method);
         let is_invite = method == Method::Invite;
-        let has_dialog = request.to().ok()?.tag().is_some();
-        let merged = if is_invite && !has_dialog {
-            self.prints.merged(request)
-        } else {
-            None
-        };
+        let merged =
+            (is_invite && essentials.to_tag.is_none()).then(|| self.prints.merged(essentials));
         let timers = &mut self.timers;
         let handle = self.servers.insert_with(|handle| Server {
             machine: if is_invite {
@@ -169,8 +154,8 @@ impl Layer {
             },
             print,
             merged,
-            source: from,
-            reply_to: reply_to(from, via),
+            source: request.from,
+            reply_to: reply_to(request.from, &essentials.via),
             response: Box::default(),
             call,
             timer: timers.allot(Owner::Server(handle)),
@@ -244,35 +229,51 @@ impl Layer {
 
     /// Refuses a request, or answers it, without a transaction (RFC 3261 8.2.7): the same request
     /// gets the same answer again, and costs no memory in between.
-    pub(crate) fn reply(&mut self, from: Flow, request: &Message<'_>, refusal: Refusal<'_>) {
-        let Ok(via) = request.via() else {
-            return;
-        };
+    pub(crate) fn reply(&mut self, request: &Received<'_>, refusal: Refusal<'_>) {
         // The same tag for the same request, and one that no dialog of ours has.
-        let tag = self
-            .prints
-            .transaction(request, &via, Method::Invite)
-            .map(|print| Cookie {
-                handle: Handle {
-                    index: u32::MAX,
-                    generation: u32::MAX,
-                },
-                secret: print.short(),
-            });
-        self.reply_with_tag(from, request, &via, tag, refusal);
+        let print = self.prints.transaction(&request.essentials, Method::Invite);
+        let tag = Cookie {
+            secret: print.short(),
+            ..Cookie::NOWHERE
+        };
+        self.reply_with_tag(request, tag, refusal);
     }
 
     /// The same, with a tag given to us by a transaction that exists.
     pub(crate) fn reply_with_tag(
         &mut self,
+        request: &Received<'_>,
+        to_tag: Cookie,
+        refusal: Refusal<'_>,
+    ) {
+        let via = &request.essentials.via;
+        self.reply_to(request.from, via, request.message, to_tag, refusal);
+    }
+
+    /// Refuses a request that lacks what every sound one has, if there is a way back.
+    pub(crate) fn reply_unsound(
+        &mut self,
         from: Flow,
         request: &Message<'_>,
+        refusal: Refusal<'_>,
+    ) {
+        if let Ok(via) = request.via() {
+            let tag = self.loose_cookie();
+            self.reply_to(from, &via, request, tag, refusal);
+        }
+    }
+
+    fn reply_to(
+        &mut self,
+        from: Flow,
         via: &Via<'_>,
-        to_tag: Option<Cookie>,
+        request: &Message<'_>,
+        to_tag: Cookie,
         refusal: Refusal<'_>,
     ) {
         let mut buffer = self.buffer();
-        match write_refusal(&mut buffer, &self.identity, from, request, to_tag, &refusal) {
+        let tag = Some(to_tag);
+        match write_refusal(&mut buffer, &self.identity, from, request, tag, &refusal) {
             Ok(()) => self.send(reply_to(from, via), buffer),
             Err(_) => self.recycle(buffer),
         }

@@ -18,7 +18,7 @@ fn an_answered_call_from_invite_to_bye() {
     assert_eq!(invite.to, address(CARRIER));
     assert_eq!(invite.uri(), "sip:+442079460000@carrier.example");
     assert_eq!(invite.field(Name::Contact), "<sip:bank@192.0.2.1:5060>");
-    assert!(invite.field(Name::Via).contains(";rport;"));
+    assert!(invite.field(Name::Via).ends_with(";rport"));
     assert!(invite.text.ends_with("v=0\r\no=offer\r\n"));
 
     line.hear(&invite.reply(100, "", "", ""));
@@ -478,6 +478,28 @@ fn an_unreachable_carrier_is_told_at_once() {
     assert_eq!(events[1..], [Event::Released { call }]);
     assert_eq!(line.endpoint.load().calls, 1);
     line.endpoint.hang_up(line.now, other).expect("under way");
+}
+
+#[test]
+fn no_setting_stops_or_breaks_the_clock() {
+    let mut line = Line::with(|config| {
+        config.timing.t1 = Duration::ZERO;
+        config.timing.t2 = Duration::MAX;
+        config.timing.t4 = Duration::MAX;
+        config.unanswered_after = Duration::MAX;
+        config.max_calls = usize::MAX;
+        config.max_transactions = usize::MAX;
+    });
+    line.dial_with(|invitation| invitation.ring_time = Duration::MAX);
+    line.pass(secs(1));
+    let events = line.events();
+    assert_eq!(failure(&events[0]), Some((CallFailure::NoResponse, None)));
+}
+
+#[test]
+fn an_endpoint_may_live_in_any_thread() {
+    fn sent<T: Send>(_: &T) {}
+    sent(&Line::new().endpoint);
 }
 
 #[test]
