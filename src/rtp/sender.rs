@@ -176,11 +176,7 @@ mod tests {
         let too_long = [0; MAX_PAYLOAD + 1];
         assert_eq!(sender(4).audio(0, &too_long, &mut buffer), Err(Unwritable));
         assert_eq!(sender(4).audio(128, &[0], &mut buffer), Err(Unwritable));
-        assert!(
-            sender(4)
-                .audio(127, &[0; MAX_PAYLOAD], &mut buffer)
-                .is_ok()
-        );
+        assert!(sender(4).audio(127, &[0; MAX_PAYLOAD], &mut buffer).is_ok());
     }
 
     #[test]

@@ -80,12 +80,6 @@ impl Window {
         if number < self.next {
             return false;
         }
-        if number == self.next {
-            self.next += 1;
-            out(Item::Packet(content, arrival));
-            self.release(out);
-            return true;
-        }
         while self.waiting > 0 && number - self.next >= PLACES as u64 {
             self.give_up(out);
         }
@@ -93,6 +87,12 @@ impl Window {
             let due = number - (PLACES as u64 - 1);
             out(Item::Missing(due - self.next));
             self.next = due;
+        }
+        if number == self.next {
+            self.next += 1;
+            out(Item::Packet(content, arrival));
+            self.release(out);
+            return true;
         }
         let place = &mut self.places[(number % PLACES as u64) as usize];
         let place = place.insert(Place {
@@ -184,14 +184,16 @@ mod tests {
                 timestamp: *number as u32,
                 payload: &payload,
             };
-            taken.push(window.insert(*number, content, arrival(now), &mut |item| match item {
-                Item::Packet(Content::Audio { timestamp, payload }, _) => {
-                    assert_eq!(payload, [timestamp as u8; 3]);
-                    heard.push(i64::from(timestamp));
-                }
-                Item::Packet(Content::Other, _) => panic!("nothing else was put in"),
-                Item::Missing(count) => heard.push(-(count as i64)),
-            }));
+            taken.push(
+                window.insert(*number, content, arrival(now), &mut |item| match item {
+                    Item::Packet(Content::Audio { timestamp, payload }, _) => {
+                        assert_eq!(payload, [timestamp as u8; 3]);
+                        heard.push(i64::from(timestamp));
+                    }
+                    Item::Packet(Content::Other, _) => panic!("nothing else was put in"),
+                    Item::Missing(count) => heard.push(-(count as i64)),
+                }),
+            );
         }
         (heard, taken)
     }

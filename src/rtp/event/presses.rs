@@ -261,6 +261,14 @@ mod tests {
             news
         }
 
+        fn note(&mut self, report: &Report) {
+            self.hear(report);
+        }
+
+        fn note_from(&mut self, ssrc: u32, report: &Report) {
+            self.hear_from(ssrc, report);
+        }
+
         fn keys(&self) -> (String, String) {
             (self.began.iter().collect(), self.ended.iter().collect())
         }
@@ -282,7 +290,7 @@ mod tests {
         assert_eq!(first.began.unwrap().elapsed, 160);
         assert_eq!(first.began.unwrap().volume, 10);
         assert_eq!(ear.presses.down(), Some(Digit::HASH));
-        reports[1..].iter().for_each(|r| drop(ear.hear(r)));
+        reports[1..].iter().for_each(|r| ear.note(r));
         assert_eq!(ear.keys(), both("#"));
         assert_eq!(ear.presses.down(), None);
     }
@@ -309,12 +317,10 @@ mod tests {
     #[test]
     fn the_same_key_twice_is_two_presses_though_end_and_start_are_lost() {
         let mut ear = Ear::new();
-        press('#', 400, 1_000)[..2]
-            .iter()
-            .for_each(|r| drop(ear.hear(r)));
+        press('#', 400, 1_000)[..2].iter().for_each(|r| ear.note(r));
         press('#', 400, 1_000 + 400 + 320)[1..]
             .iter()
-            .for_each(|r| drop(ear.hear(r)));
+            .for_each(|r| ear.note(r));
         assert_eq!(ear.keys(), both("##"));
     }
 
@@ -323,7 +329,7 @@ mod tests {
         let mut ear = Ear::new();
         let (one, two) = (press('1', 400, 0), press('2', 400, 800));
         let order = [one[0], one[2], two[0], one[3], two[1], one[4], two[2]];
-        order.iter().for_each(|r| drop(ear.hear(r)));
+        order.iter().for_each(|r| ear.note(r));
         assert_eq!(ear.keys(), both("12"));
     }
 
@@ -332,7 +338,7 @@ mod tests {
         let mut ear = Ear::new();
         let (one, two) = (press('1', 400, 5_000), press('2', 400, 5_800));
         let order = [two[0], one[3], one[4], two[1], two[2]];
-        order.iter().for_each(|r| drop(ear.hear(r)));
+        order.iter().for_each(|r| ear.note(r));
         assert_eq!(ear.keys(), ("21".into(), "12".into()));
     }
 
@@ -373,7 +379,7 @@ mod tests {
     fn a_held_key_stays_one_press_when_the_source_changes() {
         let mut ear = Ear::new();
         let reports = press('#', 1_600, 1_000);
-        reports[..4].iter().for_each(|r| drop(ear.hear(r)));
+        reports[..4].iter().for_each(|r| ear.note(r));
         for report in &reports[4..] {
             let moved = Report {
                 timestamp: report.timestamp + 99_999,
@@ -385,7 +391,7 @@ mod tests {
         // A new press on the new source is a new press.
         press('#', 400, 500_000)
             .iter()
-            .for_each(|r| drop(ear.hear_from(9, r)));
+            .for_each(|r| ear.note_from(9, r));
         assert_eq!(ear.keys(), both("##"));
     }
 
@@ -408,7 +414,7 @@ mod tests {
     fn one_timestamp_for_two_keys_is_two_presses() {
         let mut ear = Ear::new();
         for key in ['1', '2', '1'] {
-            press(key, 320, 0).iter().for_each(|r| drop(ear.hear(r)));
+            press(key, 320, 0).iter().for_each(|r| ear.note(r));
         }
         // The third cannot be told from late packets of the first.
         assert_eq!(ear.keys(), both("12"));

@@ -114,9 +114,7 @@ mod tests {
         let mut distinct = starts.clone();
         distinct.dedup();
         let segment = u32::from(u16::MAX);
-        let expected: Vec<u32> = (0..4)
-            .map(|n| u32::MAX.wrapping_add(n * segment))
-            .collect();
+        let expected: Vec<u32> = (0..4).map(|n| u32::MAX.wrapping_add(n * segment)).collect();
         assert_eq!(distinct, expected);
         assert_eq!(reports.iter().filter(|r| r.marker).count(), 1);
         assert_eq!(reports.iter().filter(|r| r.event.end).count(), 3);

@@ -1,0 +1,203 @@
+//! The media plane: the sockets, the pacing and the ears of all streams.
+//!
+//! One thread a shard; each owns its streams and their sockets, and no stream is touched by any
+//! other thread. A wheel of 20 slots of 1 ms paces them: in its slot, every 20 ms, a stream reads
+//! what has come and sends one frame: the prompt's, a key's, or silence, which keeps NAT bindings
+//! open and the other side's media timeout quiet. There is no lock and no allocation per packet,
+//! and no readiness to wait for: what comes is read in the stream's own slot.
+//!
+//! [`MediaPlane`] is the handle. A stream is reserved (which names the port for the offer), opened
+//! when the answer is known, commanded, and closed; what it hears comes as [`StreamEvent`]s.
+
+mod listening;
+mod outbox;
+mod plane;
+mod playback;
+mod ports;
+mod pressing;
+mod shard;
+mod stream;
+mod wheel;
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::Sender;
+
+use super::keys::KeyPress;
+use crate::audio::{Codec, Prompt};
+use crate::dtmf::Digit;
+use crate::rtp::Statistics;
+
+pub use plane::{MediaError, MediaPlane, Reservation};
+pub use pressing::KeySending;
+
+/// The media plane as configured under `[media]`.
+#[derive(Debug, Clone)]
+pub struct MediaConfig {
+    /// The address to bind.
+    pub bind: IpAddr,
+    /// The address that peers are told, where it is another (behind NAT).
+    pub advertise: Option<IpAddr>,
+    /// The UDP ports; the even ones are used.
+    pub ports: RangeInclusive<u16>,
+    /// Threads, 1 to 256; 0 counts as 1.
+    pub shards: usize,
+}
+
+/// Names a stream of one [`MediaPlane`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StreamId {
+    number: u64,
+    shard: u8,
+}
+
+impl StreamId {
+    #[cfg(test)]
+    pub(super) fn for_test(number: u64) -> StreamId {
+        StreamId { number, shard: 0 }
+    }
+}
+
+/// What a stream is to do, as negotiated.
+#[derive(Debug, Clone)]
+pub struct StreamSpec {
+    /// The peer's address, from the SDP answer: where packets go to, and come from.
+    pub remote: SocketAddr,
+    /// The codec, both ways.
+    pub codec: Codec,
+    /// The payload type of telephone events, if negotiated.
+    pub event: Option<u8>,
+    /// Whether the first source of valid RTP is taken for the peer, whatever its address.
+    pub latch: bool,
+    /// Without a packet for this long, [`StreamNews::NoMedia`] is reported.
+    pub media_timeout: Duration,
+    /// Whether keys are listened for in the audio.
+    pub listen: bool,
+    /// Where copies of all packets go; those that do not fit are left out.
+    pub tap: Option<Sender<TappedPacket>>,
+}
+
+/// A packet as it was sent or received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TappedPacket {
+    /// When it was sent or read.
+    pub at: Instant,
+    /// Who sent it.
+    pub from: SocketAddr,
+    /// To whom.
+    pub to: SocketAddr,
+    /// The datagram.
+    pub octets: Vec<u8>,
+}
+
+/// A command to a stream.
+#[derive(Debug, Clone)]
+pub enum StreamCommand {
+    /// Play these back to back, in place of whatever plays. Ends in exactly one
+    /// [`StreamNews::Finished`] or [`StreamNews::Stopped`], unless the stream closes before.
+    Play {
+        /// What to play.
+        prompts: Vec<Prompt>,
+        /// Repeated in what is reported of it.
+        tag: u32,
+    },
+    /// Play nothing any more.
+    StopPlaying,
+    /// Press a key towards the peer, after those before it.
+    SendKey {
+        /// Which key.
+        digit: Digit,
+        /// How.
+        how: KeySending,
+        /// For how long: 40 ms to 30 s.
+        duration: Duration,
+    },
+    /// A SIP INFO of this call named a key: it is merged with what the stream hears, and reported
+    /// as [`StreamNews::Key`] if it is of a press not reported yet.
+    HeardInfo {
+        /// Which key.
+        digit: Digit,
+        /// How long it was pressed, if the INFO says so.
+        duration: Option<Duration>,
+        /// When the INFO came.
+        at: Instant,
+    },
+    /// The session was described anew: another address, codec or event payload type.
+    Redirect {
+        /// As in [`StreamSpec::remote`].
+        remote: SocketAddr,
+        /// As in [`StreamSpec::codec`].
+        codec: Codec,
+        /// As in [`StreamSpec::event`].
+        event: Option<u8>,
+        /// As in [`StreamSpec::latch`].
+        latch: bool,
+    },
+    /// End the stream; [`StreamNews::Closed`] follows. Never lost, whatever waits before it.
+    Close,
+}
+
+/// Something happened on a stream.
+#[derive(Debug, Clone)]
+pub struct StreamEvent {
+    /// Which stream.
+    pub stream: StreamId,
+    /// When.
+    pub at: Instant,
+    /// What.
+    pub what: StreamNews,
+}
+
+/// What happened on a stream.
+#[derive(Debug, Clone)]
+pub enum StreamNews {
+    /// The first frame was sent.
+    Started {
+        /// Of the [`StreamCommand::Play`].
+        tag: u32,
+    },
+    /// All was played: the last frame was sent 20 ms ago.
+    Finished {
+        /// Of the [`StreamCommand::Play`].
+        tag: u32,
+    },
+    /// It was cut short by [`StreamCommand::StopPlaying`] or by another play.
+    Stopped {
+        /// Of the [`StreamCommand::Play`].
+        tag: u32,
+    },
+    /// A key was pressed: reported once a press.
+    Key(KeyPress),
+    /// The peer has sent nothing for [`StreamSpec::media_timeout`]. Reported again only after
+    /// packets have come.
+    NoMedia,
+    /// The first source of valid RTP was taken for the peer.
+    Latched {
+        /// Its address.
+        to: SocketAddr,
+    },
+    /// Somebody else sends packets here; they are not heard. Reported once, counted always.
+    WrongSource {
+        /// The first such address.
+        from: SocketAddr,
+    },
+    /// The stream is over; nothing follows.
+    Closed(Box<StreamReport>),
+}
+
+/// A stream in numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct StreamReport {
+    /// What was received.
+    pub received: Statistics,
+    /// Packets sent.
+    pub sent: u64,
+    /// Packets that the system would not take.
+    pub unsent: u64,
+    /// Frames left out because the machine stalled.
+    pub skipped: u64,
+    /// Events that nobody read in time.
+    pub events_dropped: u64,
+}
