@@ -279,7 +279,8 @@ impl Receiver {
                 }
                 return Ok((place, number));
             }
-            let quiet = arrival.by.saturating_duration_since(source.heard);
+            // What may still lie unread in the socket does not count as quiet.
+            let quiet = arrival.after.saturating_duration_since(source.heard);
             if quiet < QUIET_BEFORE_CHANGE || matches!(kind, Kind::Unknown) {
                 self.statistics.foreign_ssrc += 1;
                 return Err(Received::Foreign);

@@ -161,8 +161,8 @@ mod tests {
 
     #[test]
     fn a_range_without_an_even_port_is_an_error() {
-        for range in [5_001..=5_001, 5_002..=5_001, 0..=0, 65_535..=65_535] {
-            let error = Ports::new(LOCAL, &range).unwrap_err();
+        for (from, to) in [(5_001, 5_001), (5_002, 5_001), (0, 0), (65_535, 65_535)] {
+            let error = Ports::new(LOCAL, &RangeInclusive::new(from, to)).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
         }
         assert_eq!(ports(65_534..=65_535).count(), 1);

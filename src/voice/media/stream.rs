@@ -22,6 +22,8 @@ use crate::voice::keys::{KeyPress, Keys};
 /// Packets read in one turn: bounds what a flood can cost the other streams of the shard. Sixteen
 /// in 20 ms is sixteen times what a peer sends; what is beyond stays with the kernel.
 const MOST_READ: usize = 16;
+/// Packets thrown away when a stream is opened: more than a socket holds, unless it is flooded.
+const MOST_DISCARDED: usize = 1_024;
 /// The longest datagram read; RTP on a call never comes near it.
 pub(super) const LONGEST_DATAGRAM: usize = 2_048;
 /// One frame of silence in either law.
@@ -183,7 +185,7 @@ impl Stream {
 
     /// Throws away what came before the stream was opened: it is nobody's, or of the call before.
     pub(super) fn discard(&mut self, buffers: &mut Buffers) {
-        for _ in 0..4 * MOST_READ {
+        for _ in 0..MOST_DISCARDED {
             if self
                 .line
                 .socket

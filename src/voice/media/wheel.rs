@@ -8,8 +8,6 @@ use std::time::{Duration, Instant};
 
 /// Slots of the wheel.
 pub(super) const SLOTS: usize = 20;
-/// The length of a slot.
-const SLOT: Duration = Duration::from_millis(1);
 /// So many streams in a slot before the next is used.
 const PACKED: usize = 16;
 /// How late a slot may be served: three frames. After a longer stall time is left out.
@@ -95,8 +93,7 @@ impl Wheel {
     /// When the next stream is due; `None` without streams.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let tick = self.occupied(self.next)?;
-        self.start
-            .checked_add(SLOT.checked_mul(u32::try_from(tick).ok()?)?)
+        self.start.checked_add(Duration::from_millis(tick))
     }
 
     /// The next tick that is due and has streams; call until `None`.
@@ -159,6 +156,17 @@ mod tests {
         assert!(wheel.is_empty());
         assert_eq!(wheel.deadline(), None);
         assert_eq!(wheel.due(Instant::now()), None);
+    }
+
+    #[test]
+    fn the_wheel_turns_for_years() {
+        let start = Instant::now();
+        let mut wheel = Wheel::new(start);
+        let years = Duration::from_secs(10 * 365 * 24 * 3_600);
+        wheel.seat(1, start + years);
+        assert_eq!(wheel.deadline(), Some(start + years));
+        assert!(wheel.due(start + years).is_some());
+        assert_eq!(wheel.deadline(), Some(start + years + ms(20)));
     }
 
     #[test]
