@@ -6,9 +6,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::audio::{Codec, SAMPLE_RATE, g711};
+use crate::audio::{Codec, FRAME_SAMPLES, SAMPLE_RATE, g711};
 use crate::dtmf::{Detection, Detector, DetectorConfig, Digit};
-use crate::rtp::{Heard, MAX_PAYLOAD};
+use crate::rtp::Heard;
 
 /// So much of a pause is played to the detector, which ends any key; the rest is left out.
 const PAUSE_PLAYED: usize = 480;
@@ -64,12 +64,13 @@ impl Listening {
     pub(super) fn hear(&mut self, heard: Heard<'_>, tell: &mut impl FnMut(Tone)) {
         match heard {
             Heard::Audio { payload, ended } => {
-                let mut buffer = [0; MAX_PAYLOAD];
-                let count = g711::decode_into(self.codec, payload, &mut buffer);
-                let samples = buffer.get(..count).unwrap_or_default();
-                let end = self.detector.position() + count as u64;
+                let end = self.detector.position() + payload.len() as u64;
                 self.clock.anchor = Some((end, ended));
-                self.feed(samples, tell);
+                let mut buffer = [0; FRAME_SAMPLES];
+                for octets in payload.chunks(FRAME_SAMPLES) {
+                    let count = g711::decode_into(self.codec, octets, &mut buffer);
+                    self.feed(buffer.get(..count).unwrap_or_default(), tell);
+                }
             }
             Heard::Pause { samples } => {
                 let played = (samples as usize).min(PAUSE_PLAYED);

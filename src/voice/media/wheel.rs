@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 /// Slots of the wheel.
 pub(super) const SLOTS: usize = 20;
-/// So many streams in a slot before the next is used.
-const PACKED: usize = 16;
+/// So many streams in a slot before the next is used: a quarter of a millisecond's work.
+const PACKED: usize = 32;
 /// How late a slot may be served: three frames. After a longer stall time is left out.
 const LONGEST_LAG: u64 = 3 * SLOTS as u64;
 /// The order in which slots come into use: spread over the wheel.
@@ -27,6 +27,8 @@ pub(super) struct Wheel {
     /// The first tick that has not been served.
     next: Tick,
     slots: [Vec<usize>; SLOTS],
+    /// Bit n: slot n has a stream.
+    occupied: u32,
 }
 
 impl Wheel {
@@ -36,12 +38,13 @@ impl Wheel {
             start,
             next: 0,
             slots: Default::default(),
+            occupied: 0,
         }
     }
 
     /// Whether no stream is seated.
     pub(super) fn is_empty(&self) -> bool {
-        self.slots.iter().all(Vec::is_empty)
+        self.occupied == 0
     }
 
     /// The tick that is running at `now`.
@@ -68,6 +71,7 @@ impl Wheel {
         let slot = slot.unwrap_or((running % SLOTS as u64) as usize);
         if let Some(streams) = self.slots.get_mut(slot) {
             streams.push(stream);
+            self.occupied |= 1 << slot;
         }
         slot
     }
@@ -76,12 +80,18 @@ impl Wheel {
     pub(super) fn unseat(&mut self, slot: usize, stream: usize) {
         if let Some(streams) = self.slots.get_mut(slot) {
             streams.retain(|seated| *seated != stream);
+            if streams.is_empty() {
+                self.occupied &= !(1 << slot);
+            }
         }
     }
 
     /// The next tick with a stream, from `from` on.
     fn occupied(&self, from: Tick) -> Option<Tick> {
-        (from..from + SLOTS as u64).find(|tick| !self.at(*tick).is_empty())
+        let slot = (from % SLOTS as u64) as u32;
+        // The slots from this one on, then those before it.
+        let turned = self.occupied >> slot | self.occupied << (SLOTS as u32 - slot);
+        (turned != 0).then(|| from + u64::from(turned.trailing_zeros()))
     }
 
     /// The streams of a tick.
@@ -140,22 +150,36 @@ mod tests {
     fn few_streams_share_few_slots() {
         let start = Instant::now();
         let mut wheel = Wheel::new(start);
-        let slots: Vec<usize> = (0..400).map(|stream| wheel.seat(stream, start)).collect();
+        let slots: Vec<usize> = (0..800).map(|stream| wheel.seat(stream, start)).collect();
         let used = |count: usize| {
             let mut used = slots[..count].to_vec();
             used.sort_unstable();
             used.dedup();
             used.len()
         };
-        assert_eq!((used(16), used(17), used(80), used(320)), (1, 2, 5, 20));
+        assert_eq!((used(32), used(33), used(160), used(640)), (1, 2, 5, 20));
         let loads = wheel.slots.iter().map(Vec::len);
-        assert_eq!((loads.clone().min(), loads.max()), (Some(20), Some(20)));
+        assert_eq!((loads.clone().min(), loads.max()), (Some(40), Some(40)));
         for (stream, slot) in slots.iter().enumerate() {
             wheel.unseat(*slot, stream);
         }
         assert!(wheel.is_empty());
         assert_eq!(wheel.deadline(), None);
         assert_eq!(wheel.due(Instant::now()), None);
+    }
+
+    #[test]
+    fn any_slot_is_found_from_any_other() {
+        let start = Instant::now();
+        for slot in 0..SLOTS as u64 {
+            let mut wheel = Wheel::new(start);
+            wheel.seat(3, start + ms(slot));
+            for from in 0..100 {
+                let tick = wheel.occupied(from).unwrap();
+                assert!((from..from + SLOTS as u64).contains(&tick));
+                assert_eq!(wheel.at(tick), [3]);
+            }
+        }
     }
 
     #[test]
