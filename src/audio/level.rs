@@ -168,10 +168,7 @@ fn activity_of(level: f64, square: f64, length: usize) -> Speech {
 /// Takes the DC offset out, brings speech at [`SAMPLE_RATE`] to `target_dbm0` and holds its peaks
 /// under `peak_dbfs` with a look-ahead limiter. Silence is left alone. Returns the gain in dB.
 pub fn normalise(samples: &mut [f32], target_dbm0: f64, peak_dbfs: f64) -> f64 {
-    let mean = measure(samples).offset as f32;
-    for sample in samples.iter_mut() {
-        *sample -= mean;
-    }
+    remove_offset(samples);
     let Some(speech) = speech(samples) else {
         return 0.0;
     };
@@ -182,6 +179,15 @@ pub fn normalise(samples: &mut [f32], target_dbm0: f64, peak_dbfs: f64) -> f64 {
     }
     limit(samples, 10f64.powf(peak_dbfs / 20.0) as f32);
     gain_db
+}
+
+/// Takes the DC offset out: the mean of all samples.
+pub fn remove_offset(samples: &mut [f32]) {
+    let sum: f64 = samples.iter().map(|s| f64::from(*s)).sum();
+    let mean = (sum / samples.len().max(1) as f64) as f32;
+    for sample in samples {
+        *sample -= mean;
+    }
 }
 
 /// Holds every sample within `peak` by lowering the gain smoothly around each excess: the gain

@@ -154,16 +154,14 @@ mod tests {
         10.0 * (2.0 * mean).max(1e-30).log10()
     }
 
-    const RATES: [u32; 9] = [
-        11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000,
-    ];
+    const RATES: [u32; 6] = [11_025, 16_000, 22_050, 24_000, 44_100, 48_000];
 
     #[test]
     fn the_telephone_band_passes_unchanged() {
         for rate in RATES {
             for hertz in [50.0, 300.0, 1_000.0, 2_000.0, 3_000.0, 3_400.0] {
-                let got = to_8k(&tone(hertz, rate, 0.5), rate).unwrap();
-                let wanted = tone(hertz, 8_000, 0.5);
+                let got = to_8k(&tone(hertz, rate, 0.2), rate).unwrap();
+                let wanted = tone(hertz, 8_000, 0.2);
                 assert_eq!(got.len(), wanted.len());
                 let error: Vec<f32> = got.iter().zip(&wanted).map(|(g, w)| g - w).collect();
                 assert!(
@@ -179,7 +177,7 @@ mod tests {
     fn nothing_folds_back_into_the_band() {
         for rate in RATES {
             for hertz in [4_000.0, 4_100.0, 4_600.0, 5_000.0] {
-                let folded = to_8k(&tone(hertz, rate, 0.5), rate).unwrap();
+                let folded = to_8k(&tone(hertz, rate, 0.2), rate).unwrap();
                 assert!(
                     decibels(&folded) < -85.0,
                     "{hertz} Hz at {rate}: {:.1} dB",

@@ -23,27 +23,26 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::Sender;
-
-use super::keys::KeyPress;
+pub use super::keys::KeyPress;
+use super::wire::Tap;
 use crate::audio::{Codec, Prompt};
 use crate::dtmf::Digit;
 use crate::rtp::Statistics;
 
 pub use plane::{MediaError, MediaPlane, Reservation};
-pub use pressing::KeySending;
+pub use pressing::KeyWay;
 
-/// The media plane as configured under `[media]`.
-#[derive(Debug, Clone)]
+/// Where and how streams run.
+#[derive(Clone)]
 pub struct MediaConfig {
-    /// The address to bind.
+    /// The address that sockets are bound to.
     pub bind: IpAddr,
-    /// The address that peers are told, where it is another (behind NAT).
-    pub advertise: Option<IpAddr>,
     /// The UDP ports; the even ones are used.
     pub ports: RangeInclusive<u16>,
-    /// Threads, 1 to 256; 0 counts as 1.
+    /// Threads, 1 to 256; one a core carries thousands of calls. 0 counts as 1.
     pub shards: usize,
+    /// Where packets are copied to while somebody watches.
+    pub tap: Tap,
 }
 
 /// Names a stream of one [`MediaPlane`].
@@ -60,36 +59,21 @@ impl StreamId {
     }
 }
 
-/// What a stream is to do, as negotiated.
-#[derive(Debug, Clone)]
+/// What a stream is to be, as negotiated.
+#[derive(Debug, Clone, Copy)]
 pub struct StreamSpec {
-    /// The peer's address, from the SDP answer: where packets go to, and come from.
+    /// Where the other side wants our packets, and where its own come from.
     pub remote: SocketAddr,
-    /// The codec, both ways.
+    /// The codec of both directions.
     pub codec: Codec,
-    /// The payload type of telephone events, if negotiated.
+    /// Its payload type, as negotiated.
+    pub payload_type: u8,
+    /// The payload type of telephone events, if they were negotiated.
     pub event: Option<u8>,
     /// Whether the first source of valid RTP is taken for the peer, whatever its address.
     pub latch: bool,
     /// Without a packet for this long, [`StreamNews::NoMedia`] is reported.
     pub media_timeout: Duration,
-    /// Whether keys are listened for in the audio.
-    pub listen: bool,
-    /// Where copies of all packets go; those that do not fit are left out.
-    pub tap: Option<Sender<TappedPacket>>,
-}
-
-/// A packet as it was sent or received.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TappedPacket {
-    /// When it was sent or read.
-    pub at: Instant,
-    /// Who sent it.
-    pub from: SocketAddr,
-    /// To whom.
-    pub to: SocketAddr,
-    /// The datagram.
-    pub octets: Vec<u8>,
 }
 
 /// A command to a stream.
@@ -109,32 +93,22 @@ pub enum StreamCommand {
     SendKey {
         /// Which key.
         digit: Digit,
-        /// How.
-        how: KeySending,
+        /// How it is sent.
+        way: KeyWay,
         /// For how long: 40 ms to 30 s.
-        duration: Duration,
+        held: Duration,
     },
     /// A SIP INFO of this call named a key: it is merged with what the stream hears, and reported
     /// as [`StreamNews::Key`] if it is of a press not reported yet.
-    HeardInfo {
+    Info {
         /// Which key.
         digit: Digit,
         /// How long it was pressed, if the INFO says so.
-        duration: Option<Duration>,
-        /// When the INFO came.
-        at: Instant,
+        held: Option<Duration>,
     },
-    /// The session was described anew: another address, codec or event payload type.
-    Redirect {
-        /// As in [`StreamSpec::remote`].
-        remote: SocketAddr,
-        /// As in [`StreamSpec::codec`].
-        codec: Codec,
-        /// As in [`StreamSpec::event`].
-        event: Option<u8>,
-        /// As in [`StreamSpec::latch`].
-        latch: bool,
-    },
+    /// The session was described anew: another address, codec or event payload type. The media
+    /// timeout stays as it was.
+    Redirect(StreamSpec),
     /// End the stream; [`StreamNews::Closed`] follows. Never lost, whatever waits before it.
     Close,
 }
@@ -146,8 +120,8 @@ pub struct StreamEvent {
     pub stream: StreamId,
     /// When.
     pub at: Instant,
-    /// What.
-    pub what: StreamNews,
+    /// What happened.
+    pub news: StreamNews,
 }
 
 /// What happened on a stream.

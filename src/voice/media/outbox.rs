@@ -69,14 +69,14 @@ mod tests {
         StreamEvent {
             stream: StreamId::for_test(1),
             at: Instant::now(),
-            what: StreamNews::Finished { tag },
+            news: StreamNews::Finished { tag },
         }
     }
 
     fn tags(receiver: &mut tokio::sync::mpsc::Receiver<StreamEvent>) -> Vec<u32> {
         let mut tags = Vec::new();
         while let Ok(event) = receiver.try_recv() {
-            match event.what {
+            match event.news {
                 StreamNews::Finished { tag } => tags.push(tag),
                 other => panic!("{other:?}"),
             }

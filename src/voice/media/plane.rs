@@ -13,6 +13,7 @@ use super::shard::{Opening, Order, Shard, Shared};
 use super::stream::Line;
 use super::{MediaConfig, StreamCommand, StreamEvent, StreamId, StreamSpec};
 use crate::rtp::Sender;
+use crate::voice::wire::Tap;
 
 /// Orders that wait for a shard.
 const MOST_ORDERS: usize = 4_096;
@@ -49,8 +50,6 @@ pub struct MediaPlane {
 
 struct Inner {
     bind: IpAddr,
-    /// The address that peers are told.
-    address: IpAddr,
     ports: Arc<Ports>,
     shards: Vec<Handle>,
     next: AtomicU64,
@@ -66,12 +65,21 @@ struct Handle {
 /// A stream's identity and port, to be named in an offer. Gives the port back if it is dropped
 /// without having been opened.
 pub struct Reservation {
-    /// The stream's name once it is open.
-    pub id: StreamId,
-    /// The address to name in the offer.
-    pub addr: SocketAddr,
+    id: StreamId,
     line: Line,
     load: Load,
+}
+
+impl Reservation {
+    /// The stream's name once it is open.
+    pub fn id(&self) -> StreamId {
+        self.id
+    }
+
+    /// The socket's own address: its port is the one to name in the offer.
+    pub fn addr(&self) -> SocketAddr {
+        self.line.local
+    }
 }
 
 /// One stream of a shard's load.
@@ -98,35 +106,27 @@ impl std::fmt::Debug for Reservation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Reservation")
             .field("id", &self.id)
-            .field("addr", &self.addr)
+            .field("addr", &self.line.local)
             .finish_non_exhaustive()
     }
 }
 
 impl MediaPlane {
     /// Starts the shards. What their streams hear goes to `events`; a reader that falls behind
-    /// makes events wait, never a shard. Fails if the configuration names no usable address or
+    /// makes events wait, never a shard. Fails if the range has no even
     /// port, or a thread cannot be started.
     pub fn start(
         config: MediaConfig,
         events: tokio::sync::mpsc::Sender<StreamEvent>,
     ) -> io::Result<MediaPlane> {
-        let address = config.advertise.unwrap_or(config.bind);
-        if address.is_unspecified() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "[media] binds every address: set `advertise` to the one that peers can reach",
-            ));
-        }
         let ports = Arc::new(Ports::new(config.bind, &config.ports)?);
         let mut shards = Vec::new();
         for number in 0..config.shards.clamp(1, MOST_SHARDS) {
-            shards.push(Handle::start(number, events.clone())?);
+            shards.push(Handle::start(number, events.clone(), config.tap.clone())?);
         }
         Ok(MediaPlane {
             inner: Arc::new(Inner {
                 bind: config.bind,
-                address,
                 ports,
                 shards,
                 next: AtomicU64::new(1),
@@ -150,7 +150,6 @@ impl MediaPlane {
                 number: inner.next.fetch_add(1, Ordering::Relaxed),
                 shard: index as u8,
             },
-            addr: SocketAddr::new(inner.address, local.port()),
             line: Line {
                 socket,
                 local,
@@ -187,7 +186,7 @@ impl MediaPlane {
         let shard = self.shard(stream)?;
         let (closing, urgent) = match command {
             StreamCommand::Close => (true, false),
-            StreamCommand::HeardInfo { .. } => (false, true),
+            StreamCommand::Info { .. } => (false, true),
             // These show with the stream's next frame, and the shard is awake for that.
             _ => (false, false),
         };
@@ -223,7 +222,7 @@ impl MediaPlane {
 impl std::fmt::Debug for MediaPlane {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("MediaPlane")
-            .field("address", &self.inner.address)
+            .field("bind", &self.inner.bind)
             .field("shards", &self.inner.shards.len())
             .finish_non_exhaustive()
     }
@@ -245,10 +244,14 @@ impl Drop for Inner {
 }
 
 impl Handle {
-    fn start(number: usize, events: tokio::sync::mpsc::Sender<StreamEvent>) -> io::Result<Handle> {
+    fn start(
+        number: usize,
+        events: tokio::sync::mpsc::Sender<StreamEvent>,
+        tap: Tap,
+    ) -> io::Result<Handle> {
         let (orders, queue) = sync_channel(MOST_ORDERS);
         let shared = Arc::new(Shared::default());
-        let shard = Shard::new(queue, events, Arc::clone(&shared));
+        let shard = Shard::new(queue, events, Arc::clone(&shared), tap);
         let join = std::thread::Builder::new()
             .name(format!("media-{number}"))
             .spawn(move || shard.run())?;

@@ -18,7 +18,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 
 /// How a key is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeySending {
+pub enum KeyWay {
     /// As telephone events; as tones if none were negotiated.
     Rfc4733,
     /// As tones in the audio.
@@ -28,7 +28,7 @@ pub enum KeySending {
 #[derive(Debug, Clone, Copy)]
 struct Press {
     digit: Digit,
-    how: KeySending,
+    how: KeyWay,
     samples: u32,
 }
 
@@ -72,7 +72,7 @@ impl Pressing {
     }
 
     /// Presses a key for so long (40 ms to 30 s), after those before it; `false` if too many wait.
-    pub(super) fn press(&mut self, digit: Digit, how: KeySending, duration: Duration) -> bool {
+    pub(super) fn press(&mut self, digit: Digit, how: KeyWay, duration: Duration) -> bool {
         if self.waiting.len() >= MOST_WAITING {
             return false;
         }
@@ -125,7 +125,7 @@ impl Pressing {
 
 impl Doing {
     fn begin(press: Press, codec: Codec, timestamp: u32, events: bool) -> Doing {
-        if events && press.how == KeySending::Rfc4733 {
+        if events && press.how == KeyWay::Rfc4733 {
             return Doing::Events(EventSender::new(press.digit, press.samples, timestamp));
         }
         let shape = KeyShape {
@@ -151,8 +151,8 @@ mod tests {
     fn events_take_the_place_of_audio_until_the_key_is_up() {
         let mut pressing = Pressing::new();
         assert_eq!(pressing.turn(Codec::Pcmu, 0, true), Pressed::Nothing);
-        assert!(pressing.press(Digit::HASH, KeySending::Rfc4733, HUNDRED));
-        assert!(pressing.press(Digit::HASH, KeySending::Rfc4733, HUNDRED));
+        assert!(pressing.press(Digit::HASH, KeyWay::Rfc4733, HUNDRED));
+        assert!(pressing.press(Digit::HASH, KeyWay::Rfc4733, HUNDRED));
         let mut presses = Presses::new();
         let mut began = Vec::new();
         let mut downs = String::new();
@@ -177,8 +177,8 @@ mod tests {
     fn tones_are_whole_frames() {
         let mut pressing = Pressing::new();
         let duration = Duration::from_millis(50);
-        pressing.press(Digit::STAR, KeySending::Rfc4733, duration);
-        pressing.press(Digit::HASH, KeySending::InBand, duration);
+        pressing.press(Digit::STAR, KeyWay::Rfc4733, duration);
+        pressing.press(Digit::HASH, KeyWay::InBand, duration);
         let mut sounds = String::new();
         for frame in 0..20 {
             match pressing.turn(Codec::Pcma, frame * 160, false) {
@@ -198,9 +198,9 @@ mod tests {
     fn presses_are_bounded() {
         let mut pressing = Pressing::new();
         for _ in 0..MOST_WAITING {
-            assert!(pressing.press(Digit::HASH, KeySending::Rfc4733, Duration::MAX));
+            assert!(pressing.press(Digit::HASH, KeyWay::Rfc4733, Duration::MAX));
         }
-        assert!(!pressing.press(Digit::HASH, KeySending::Rfc4733, HUNDRED));
+        assert!(!pressing.press(Digit::HASH, KeyWay::Rfc4733, HUNDRED));
         let mut turns = 0u32;
         while !matches!(
             pressing.turn(Codec::Pcmu, 0, true),

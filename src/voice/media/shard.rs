@@ -14,6 +14,7 @@ use super::stream::{Buffers, Line, Stream};
 use super::wheel::{SLOTS, Tick, Wheel};
 use super::{StreamCommand, StreamEvent, StreamId, StreamSpec};
 use crate::rtp::Sender;
+use crate::voice::wire::Tap;
 
 /// Commands taken between two slots: opening many streams must not hold up those that play.
 const MOST_COMMANDS: usize = 64;
@@ -80,6 +81,7 @@ pub(super) struct Shard {
     orders: Receiver<Order>,
     events: EventSender<StreamEvent>,
     shared: Arc<Shared>,
+    tap: Tap,
     wheel: Wheel,
     seats: Vec<Option<Seat>>,
     free: Vec<usize>,
@@ -94,11 +96,13 @@ impl Shard {
         orders: Receiver<Order>,
         events: EventSender<StreamEvent>,
         shared: Arc<Shared>,
+        tap: Tap,
     ) -> Shard {
         Shard {
             orders,
             events,
             shared,
+            tap,
             wheel: Wheel::new(Instant::now()),
             seats: Vec::new(),
             free: Vec::new(),
@@ -200,7 +204,7 @@ impl Shard {
             sender,
             spec,
         } = opening;
-        let mut stream = Stream::new(id, line, sender, spec, now);
+        let mut stream = Stream::new(id, line, sender, spec, self.tap.clone(), now);
         stream.discard(&mut self.buffers);
         let index = self.free.pop().unwrap_or_else(|| {
             self.seats.push(None);

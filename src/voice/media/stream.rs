@@ -12,12 +12,11 @@ use super::playback::{Playback, Turn};
 use super::ports::Port;
 use super::pressing::{Pressed, Pressing};
 use super::wheel::{SLOTS, Tick};
-use super::{
-    StreamCommand, StreamEvent, StreamId, StreamNews, StreamReport, StreamSpec, TappedPacket,
-};
+use super::{StreamCommand, StreamEvent, StreamId, StreamNews, StreamReport, StreamSpec};
 use crate::audio::{Codec, FRAME_SAMPLES};
 use crate::rtp::{Arrival, MAX_PACKET, Media, Peer, Received, Receiver, Sender};
 use crate::voice::keys::{KeyPress, Keys};
+use crate::voice::wire::{Plane, Tap};
 
 /// Packets read in one turn: bounds what a flood can cost the other streams of the shard. Sixteen
 /// in 20 ms is sixteen times what a peer sends; what is beyond stays with the kernel.
@@ -58,18 +57,18 @@ impl Buffers {
 }
 
 /// An open stream.
-#[derive(Debug)]
 pub(super) struct Stream {
     id: StreamId,
     line: Line,
     codec: Codec,
+    payload_type: u8,
     event: Option<u8>,
     sender: Sender,
     receiver: Receiver,
     ears: Ears,
     playback: Playback,
     pressing: Pressing,
-    tap: Option<EventSender<TappedPacket>>,
+    tap: Tap,
     media_timeout: Duration,
     /// When the peer last sent media, or the stream was opened.
     alive: Instant,
@@ -87,30 +86,30 @@ pub(super) struct Stream {
 #[derive(Debug)]
 struct Ears {
     id: StreamId,
-    listening: Option<Listening>,
+    listening: Listening,
     keys: Keys,
     outbox: Outbox,
 }
 
-fn peer(remote: SocketAddr, latch: bool) -> Peer {
-    if latch {
-        Peer::Latching(remote)
+fn peer(spec: &StreamSpec) -> Peer {
+    if spec.latch {
+        Peer::Latching(spec.remote)
     } else {
-        Peer::Named(remote)
+        Peer::Named(spec.remote)
     }
 }
 
-fn media(codec: Codec, event: Option<u8>) -> Media {
+fn media(spec: &StreamSpec) -> Media {
     Media {
-        audio: codec.payload_type(),
-        event,
+        audio: spec.payload_type,
+        event: spec.event,
     }
 }
 
 impl Ears {
-    fn post(&mut self, at: Instant, what: StreamNews) {
+    fn post(&mut self, at: Instant, news: StreamNews) {
         let stream = self.id;
-        self.outbox.post(StreamEvent { stream, at, what });
+        self.outbox.post(StreamEvent { stream, at, news });
     }
 
     fn press(&mut self, key: Option<KeyPress>) {
@@ -130,16 +129,13 @@ fn hear<'a>(ears: &'a mut Ears, now: Instant) -> impl FnMut(crate::rtp::Heard<'_
         ..
     } = ears;
     move |heard| {
-        let Some(listening) = listening else {
-            return;
-        };
         listening.hear(heard, &mut |tone| match tone {
             Tone::Began { digit, at } => {
                 if let Some(key) = keys.tone_began(digit, at, now) {
                     outbox.post(StreamEvent {
                         stream: id,
                         at: now,
-                        what: StreamNews::Key(key),
+                        news: StreamNews::Key(key),
                     });
                 }
             }
@@ -155,24 +151,26 @@ impl Stream {
         line: Line,
         sender: Sender,
         spec: StreamSpec,
+        tap: Tap,
         now: Instant,
     ) -> Stream {
         Stream {
             id,
             line,
             codec: spec.codec,
+            payload_type: spec.payload_type,
             event: spec.event,
             sender,
-            receiver: Receiver::new(peer(spec.remote, spec.latch), media(spec.codec, spec.event)),
+            receiver: Receiver::new(peer(&spec), media(&spec)),
             ears: Ears {
                 id,
-                listening: spec.listen.then(|| Listening::new(spec.codec)),
+                listening: Listening::new(spec.codec),
                 keys: Keys::new(spec.event.is_some()),
                 outbox: Outbox::default(),
             },
             playback: Playback::default(),
             pressing: Pressing::new(),
-            tap: spec.tap,
+            tap,
             media_timeout: spec.media_timeout,
             alive: now,
             quiet: false,
@@ -210,37 +208,22 @@ impl Stream {
                     self.ears.post(now, StreamNews::Stopped { tag });
                 }
             }
-            StreamCommand::SendKey {
-                digit,
-                how,
-                duration,
-            } => {
-                if !self.pressing.press(digit, how, duration) {
+            StreamCommand::SendKey { digit, way, held } => {
+                if !self.pressing.press(digit, way, held) {
                     tracing::warn!(stream = self.id.number, "too many keys wait to be sent");
                 }
             }
-            StreamCommand::HeardInfo {
-                digit,
-                duration,
-                at,
-            } => {
-                let key = self.ears.keys.info(digit, duration, at);
+            StreamCommand::Info { digit, held } => {
+                let key = self.ears.keys.info(digit, held, now);
                 self.ears.press(key);
             }
-            StreamCommand::Redirect {
-                remote,
-                codec,
-                event,
-                latch,
-            } => {
-                self.receiver
-                    .redirect(peer(remote, latch), media(codec, event));
-                self.codec = codec;
-                self.event = event;
-                self.ears.keys.renegotiated(event.is_some());
-                if let Some(listening) = &mut self.ears.listening {
-                    listening.renegotiated(codec);
-                }
+            StreamCommand::Redirect(spec) => {
+                self.receiver.redirect(peer(&spec), media(&spec));
+                self.codec = spec.codec;
+                self.payload_type = spec.payload_type;
+                self.event = spec.event;
+                self.ears.keys.renegotiated(spec.event.is_some());
+                self.ears.listening.renegotiated(spec.codec);
                 self.alive = now;
             }
             StreamCommand::Close => {}
@@ -286,14 +269,14 @@ impl Stream {
         outbox.post_last(StreamEvent {
             stream: self.id,
             at: now,
-            what: StreamNews::Closed(Box::new(report)),
+            news: StreamNews::Closed(Box::new(report)),
         });
         outbox
     }
 
     fn send_frame(&mut self, now: Instant, buffers: &mut Buffers) {
         let timestamp = self.sender.timestamp();
-        let payload_type = self.codec.payload_type();
+        let payload_type = self.payload_type;
         let packet = &mut buffers.packet;
         let audio = match self
             .pressing
@@ -307,9 +290,8 @@ impl Stream {
                 {
                     let out = Out {
                         line: &self.line,
-                        tap: self.tap.as_ref(),
+                        tap: &self.tap,
                         to: self.receiver.peer().destination(),
-                        now,
                     };
                     out.send(octets, &mut self.report);
                 }
@@ -349,9 +331,8 @@ impl Stream {
         if let Ok(octets) = audio {
             let out = Out {
                 line: &self.line,
-                tap: self.tap.as_ref(),
+                tap: &self.tap,
                 to: self.receiver.peer().destination(),
-                now,
             };
             out.send(octets, &mut self.report);
         }
@@ -388,16 +369,8 @@ impl Stream {
 
     fn take(&mut self, from: SocketAddr, datagram: &[u8], arrival: Arrival) {
         let now = arrival.by;
-        if let Some(tap) = &self.tap {
-            let packet = TappedPacket {
-                at: now,
-                from,
-                to: self.line.local,
-                octets: datagram.to_vec(),
-            };
-            // A reader that is too slow misses packets; the call does not.
-            let _ = tap.try_send(packet);
-        }
+        self.tap
+            .copy(Plane::Media, false, from, self.line.local, datagram);
         let latching = matches!(self.receiver.peer(), Peer::Latching(_));
         let received =
             self.receiver
@@ -438,9 +411,8 @@ impl Stream {
 /// The way out of a stream.
 struct Out<'a> {
     line: &'a Line,
-    tap: Option<&'a EventSender<TappedPacket>>,
+    tap: &'a Tap,
     to: Option<SocketAddr>,
-    now: Instant,
 }
 
 impl Out<'_> {
@@ -453,13 +425,7 @@ impl Out<'_> {
             // A full buffer or a route that is gone for a moment: the next frame is due in 20 ms.
             Err(_) => report.unsent += 1,
         }
-        if let Some(tap) = self.tap {
-            let _ = tap.try_send(TappedPacket {
-                at: self.now,
-                from: self.line.local,
-                to,
-                octets: octets.to_vec(),
-            });
-        }
+        self.tap
+            .copy(Plane::Media, true, self.line.local, to, octets);
     }
 }
