@@ -279,7 +279,8 @@ impl Receiver {
                 }
                 return Ok((place, number));
             }
-            let quiet = arrival.by.saturating_duration_since(source.heard);
+            // What may still lie unread in the socket does not count as quiet.
+            let quiet = arrival.after.saturating_duration_since(source.heard);
             if quiet < QUIET_BEFORE_CHANGE || matches!(kind, Kind::Unknown) {
                 self.statistics.foreign_ssrc += 1;
                 return Err(Received::Foreign);
@@ -377,4 +378,421 @@ enum Kind {
     Audio,
     Event(TelephoneEvent),
     Unknown,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rand::seq::SliceRandom;
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+    use crate::rtp::event::EventSender;
+    use crate::rtp::{MAX_PACKET, Sender};
+
+    const EVENTS: u8 = 101;
+    const FRAME_TIME: Duration = Duration::from_millis(20);
+
+    /// What was heard, in words short enough to compare.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    enum Note {
+        Audio(u8, Instant),
+        Lost(u32),
+        Pause(u32),
+        Break,
+    }
+
+    fn note(heard: Heard<'_>) -> Note {
+        match heard {
+            Heard::Audio { payload, ended } => Note::Audio(payload[0], ended),
+            Heard::Lost { samples } => Note::Lost(samples),
+            Heard::Pause { samples } => Note::Pause(samples),
+            Heard::Break => Note::Break,
+        }
+    }
+
+    struct Wire {
+        receiver: Receiver,
+        from: SocketAddr,
+        now: Instant,
+        heard: Vec<Note>,
+    }
+
+    fn at(port: u16) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, 1], port))
+    }
+
+    fn media() -> Media {
+        Media {
+            audio: 8,
+            event: Some(EVENTS),
+        }
+    }
+
+    impl Wire {
+        fn new(peer: Peer) -> Wire {
+            Wire {
+                receiver: Receiver::new(peer, media()),
+                from: at(4_000),
+                now: Instant::now(),
+                heard: Vec::new(),
+            }
+        }
+
+        fn named() -> Wire {
+            Wire::new(Peer::Named(at(4_000)))
+        }
+
+        fn take(&mut self, octets: &[u8]) -> Received {
+            let arrival = Arrival {
+                after: self.now,
+                by: self.now,
+            };
+            let heard = &mut self.heard;
+            self.receiver
+                .receive(self.from, octets, arrival, &mut |h| heard.push(note(h)))
+        }
+
+        /// A frame's time later.
+        fn later(&mut self, octets: &[u8]) -> Received {
+            self.now += FRAME_TIME;
+            self.take(octets)
+        }
+
+        fn audio(&self) -> Vec<u8> {
+            let audio = self.heard.iter().filter_map(|note| match note {
+                Note::Audio(octet, _) => Some(*octet),
+                _ => None,
+            });
+            audio.collect()
+        }
+    }
+
+    fn sender(seed: u64) -> Sender {
+        Sender::new(&mut ChaCha8Rng::seed_from_u64(seed))
+    }
+
+    /// Packets of audio, each filled with its number.
+    fn packets(sender: &mut Sender, count: u8) -> Vec<Vec<u8>> {
+        let mut buffer = [0; MAX_PACKET];
+        (0..count)
+            .map(|n| sender.audio(8, &[n; 160], &mut buffer).unwrap().to_vec())
+            .collect()
+    }
+
+    fn press(sender: &mut Sender, digit: Digit, samples: u32) -> Vec<Vec<u8>> {
+        let mut buffer = [0; MAX_PACKET];
+        let start = sender.timestamp();
+        EventSender::new(digit, samples, start)
+            .map(|report| {
+                sender.advance(160);
+                let packet = sender.event(EVENTS, &report, &mut buffer);
+                packet.unwrap().to_vec()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn audio_passes_in_order_with_its_time() {
+        let mut wire = Wire::named();
+        let start = wire.now;
+        for packet in packets(&mut sender(1), 50) {
+            assert_eq!(wire.later(&packet), Received::Audio);
+        }
+        let expected: Vec<Note> = (0..50)
+            .map(|n| Note::Audio(n, start + FRAME_TIME * (u32::from(n) + 1)))
+            .collect();
+        assert_eq!(wire.heard, expected);
+        let statistics = wire.receiver.statistics();
+        let expected = Statistics {
+            received: 50,
+            ..Statistics::default()
+        };
+        assert_eq!(statistics, expected);
+    }
+
+    #[test]
+    fn only_the_peer_is_heard() {
+        let mut wire = Wire::named();
+        let packets = packets(&mut sender(1), 3);
+        wire.from = at(4_002);
+        assert_eq!(wire.take(&packets[0]), Received::WrongSource);
+        assert_eq!(wire.take(&[0; 3]), Received::WrongSource);
+        assert!(!wire.take(&packets[0]).is_media());
+        wire.from = at(4_000);
+        assert_eq!(wire.take(&packets[1]), Received::Audio);
+        assert_eq!(wire.audio(), [1]);
+        assert_eq!(wire.receiver.statistics().wrong_source, 3);
+    }
+
+    #[test]
+    fn a_latching_receiver_keeps_the_first_that_speaks_the_negotiated_media() {
+        let mut wire = Wire::new(Peer::Latching(at(4_000)));
+        let mut other = sender(2);
+        let mut buffer = [0; MAX_PACKET];
+        wire.from = at(5_000);
+        assert!(matches!(wire.take(&[0x80; 5]), Received::NotRtp(_)));
+        let video = other.audio(34, &[1; 160], &mut buffer).unwrap();
+        assert_eq!(wire.take(video), Received::WrongSource);
+        assert_eq!(wire.receiver.peer(), Peer::Latching(at(4_000)));
+        wire.from = at(6_000);
+        let packets = packets(&mut sender(1), 3);
+        assert_eq!(wire.take(&packets[0]), Received::Audio);
+        assert_eq!(wire.receiver.peer(), Peer::Latched(at(6_000)));
+        wire.from = at(4_000);
+        assert_eq!(wire.take(&packets[1]), Received::WrongSource);
+        assert_eq!(wire.audio(), [0]);
+    }
+
+    #[test]
+    fn only_negotiated_payloads_are_heard() {
+        let mut wire = Wire::named();
+        let mut buffer = [0; MAX_PACKET];
+        let mut source = sender(1);
+        let first = source.audio(8, &[1; 160], &mut buffer).unwrap().to_vec();
+        assert_eq!(wire.take(&first), Received::Audio);
+        for payload_type in [0, 13, 9, 96, 100] {
+            let packet = source.audio(payload_type, &[9; 160], &mut buffer).unwrap();
+            assert_eq!(wire.take(packet), Received::Ignored);
+        }
+        let empty = source.audio(8, &[], &mut buffer).unwrap();
+        assert_eq!(wire.take(empty), Received::Ignored);
+        let last = source.audio(8, &[2; 160], &mut buffer).unwrap().to_vec();
+        assert_eq!(wire.take(&last), Received::Audio);
+        assert_eq!(wire.audio(), [1, 2]);
+        let statistics = wire.receiver.statistics();
+        assert_eq!((statistics.wrong_payload_type, statistics.lost), (6, 0));
+        assert!(matches!(
+            wire.take(&[0x80, 200, 0, 0]),
+            Received::NotRtp(NotRtp::Control)
+        ));
+        assert_eq!(wire.receiver.statistics().control, 1);
+    }
+
+    #[test]
+    fn keys_are_heard_at_once_and_dated_from_their_beginning() {
+        let mut wire = Wire::named();
+        let mut source = sender(1);
+        for packet in packets(&mut source, 50) {
+            wire.later(&packet);
+        }
+        let pressed = wire.now;
+        let reports = press(&mut source, Digit::HASH, 800);
+        // The first two are lost.
+        wire.now += 2 * FRAME_TIME;
+        let began = PressBegan {
+            digit: Digit::HASH,
+            at: pressed,
+        };
+        let expected = Received::Event {
+            ended_before: None,
+            began: Some(began),
+            ended: None,
+        };
+        assert_eq!(wire.later(&reports[2]), expected);
+        let mut ended = 0;
+        for report in &reports[3..] {
+            match wire.later(report) {
+                Received::Event {
+                    began: None,
+                    ended: Some(digit),
+                    ..
+                } => {
+                    assert_eq!(digit, Digit::HASH);
+                    ended += 1;
+                }
+                Received::Event { began: None, .. } => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(ended, 1);
+    }
+
+    #[test]
+    fn a_key_that_the_network_held_up_keeps_its_time() {
+        let mut wire = Wire::named();
+        let mut source = sender(1);
+        for packet in packets(&mut source, 100) {
+            wire.later(&packet);
+        }
+        let pressed = wire.now;
+        let reports = press(&mut source, Digit::HASH, 800);
+        // Three seconds pass before anything comes.
+        wire.now += Duration::from_secs(3);
+        match wire.take(&reports[0]) {
+            Received::Event {
+                began: Some(press), ..
+            } => assert_eq!(press.at, pressed),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn audio_behind_events_comes_after_a_pause() {
+        let mut wire = Wire::named();
+        let mut source = sender(1);
+        packets(&mut source, 2).iter().for_each(|p| {
+            wire.later(p);
+        });
+        for report in press(&mut source, Digit::STAR, 800) {
+            wire.later(&report);
+        }
+        packets(&mut source, 1).iter().for_each(|p| {
+            wire.later(p);
+        });
+        assert_eq!(wire.heard[2], Note::Pause(7 * 160));
+        assert_eq!(wire.audio(), [0, 1, 0]);
+        assert_eq!(wire.receiver.statistics().lost, 0);
+    }
+
+    #[test]
+    fn a_second_source_is_heard_only_when_the_first_is_quiet() {
+        let mut wire = Wire::named();
+        let (mut first, mut second) = (sender(1), sender(2));
+        let (ours, theirs) = (packets(&mut first, 10), packets(&mut second, 10));
+        let keys = press(&mut second, Digit::HASH, 800);
+        for n in 0..5 {
+            assert_eq!(wire.later(&ours[n]), Received::Audio);
+            assert_eq!(wire.take(&theirs[n]), Received::Foreign);
+            assert_eq!(wire.take(&keys[n]), Received::Foreign);
+        }
+        wire.now += QUIET_BEFORE_CHANGE;
+        assert_eq!(wire.take(&theirs[5]), Received::Audio);
+        assert_eq!(wire.take(&ours[5]), Received::Foreign);
+        assert_eq!(wire.audio(), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(wire.heard[5], Note::Break);
+        let statistics = wire.receiver.statistics();
+        assert_eq!(
+            (statistics.source_changes, statistics.foreign_ssrc),
+            (1, 11)
+        );
+    }
+
+    #[test]
+    fn restarted_sequence_numbers_are_followed() {
+        let mut wire = Wire::named();
+        let mut source = sender(1);
+        let packets = packets(&mut source, 10);
+        let renumbered = |n: usize| {
+            let mut packet = packets[n].clone();
+            packet[2] ^= 0x60;
+            packet
+        };
+        wire.later(&packets[0]);
+        assert_eq!(wire.later(&renumbered(1)), Received::Ignored);
+        assert_eq!(wire.later(&renumbered(2)), Received::Audio);
+        assert_eq!(wire.later(&renumbered(3)), Received::Audio);
+        assert_eq!(wire.audio(), [0, 2, 3]);
+        assert_eq!(wire.heard[1], Note::Break);
+        assert_eq!(wire.receiver.statistics().stray, 1);
+    }
+
+    #[test]
+    fn a_redirected_receiver_listens_to_the_new_peer_alone() {
+        let mut wire = Wire::named();
+        let packets = packets(&mut sender(1), 4);
+        wire.later(&packets[0]);
+        wire.receiver.redirect(Peer::Named(at(7_000)), media());
+        assert_eq!(wire.later(&packets[1]), Received::WrongSource);
+        wire.from = at(7_000);
+        assert_eq!(wire.later(&packets[3]), Received::Audio);
+        assert_eq!(wire.audio(), [0, 3]);
+        assert_eq!(wire.receiver.statistics().lost, 0);
+    }
+
+    #[test]
+    fn a_lost_packet_is_given_up_in_time() {
+        let mut wire = Wire::named();
+        let packets = packets(&mut sender(1), 4);
+        wire.later(&packets[0]);
+        wire.later(&packets[2]);
+        wire.now += Duration::from_millis(79);
+        let heard = &mut wire.heard;
+        wire.receiver.expire(wire.now, &mut |h| heard.push(note(h)));
+        assert_eq!(heard.len(), 1);
+        wire.now += Duration::from_millis(1);
+        wire.receiver.expire(wire.now, &mut |h| heard.push(note(h)));
+        assert_eq!(heard[1], Note::Lost(160));
+        assert_eq!(wire.take(&packets[1]), Received::Ignored);
+        assert_eq!(wire.audio(), [0, 2]);
+        let statistics = wire.receiver.statistics();
+        assert_eq!((statistics.late, statistics.received), (1, 2));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        /// Whatever the network does to a stream, what is heard is in order, every moment is
+        /// accounted for once, and every press is told once.
+        #[test]
+        fn a_bad_network_loses_and_doubles_nothing_by_itself(
+            seed in any::<u64>(), loss in 0u32..40, double in 0u32..30, disorder in 1usize..5,
+        ) {
+            let mut random = ChaCha8Rng::seed_from_u64(seed);
+            let mut source = sender(seed);
+            let mut wire = Wire::named();
+            let mut sent = Vec::new();
+            let mut pressed = 0;
+            for _ in 0..6 {
+                sent.extend(packets(&mut source, 20).into_iter().map(|p| (false, p)));
+                sent.extend(press(&mut source, Digit::HASH, 480).into_iter().map(|p| (true, p)));
+            }
+            sent.extend(packets(&mut source, 8).into_iter().map(|p| (false, p)));
+            let mut arriving = Vec::new();
+            for (n, (event, packet)) in sent.iter().enumerate() {
+                // The first and the last packets arrive, so that both ends are known.
+                let safe = n == 0 || n + 8 >= sent.len();
+                if safe || !random.random_ratio(loss, 100) {
+                    arriving.push((n, *event, packet));
+                    if random.random_ratio(double, 100) {
+                        arriving.push((n, *event, packet));
+                    }
+                }
+            }
+            let last = arriving.len() - 8;
+            for chunk in arriving[1..last].chunks_mut(disorder) {
+                chunk.shuffle(&mut random);
+            }
+            let presses = arriving.iter().filter(|(_, event, _)| *event);
+            let mut presses: Vec<usize> = presses.map(|(n, ..)| n / 25).collect();
+            presses.sort_unstable();
+            presses.dedup();
+            for (_, _, packet) in &arriving {
+                if let Received::Event { began: Some(_), .. } = wire.later(packet) {
+                    pressed += 1;
+                }
+            }
+            prop_assert_eq!(pressed, presses.len());
+            let total: u64 = wire.heard.iter().map(|note| match note {
+                Note::Audio(..) => 160,
+                Note::Lost(samples) | Note::Pause(samples) => u64::from(*samples),
+                Note::Break => 0,
+            }).sum();
+            prop_assert_eq!(total, 160 * sent.len() as u64);
+            let statistics = wire.receiver.statistics();
+            let distinct: std::collections::HashSet<usize> = arriving.iter().map(|(n, ..)| *n).collect();
+            prop_assert_eq!(statistics.received + statistics.late, distinct.len() as u64);
+            prop_assert_eq!(statistics.lost, (sent.len() - distinct.len()) as u64);
+            prop_assert_eq!(statistics.duplicated, (arriving.len() - distinct.len()) as u64);
+        }
+
+        #[test]
+        fn no_datagram_panics(datagrams in prop::collection::vec(
+            (any::<bool>(), prop::collection::vec(any::<u8>(), 0..60), 0u64..200), 0..80,
+        )) {
+            let mut wire = Wire::new(Peer::Latching(at(4_000)));
+            for (shaped, mut octets, wait) in datagrams {
+                if shaped && octets.len() > 12 {
+                    octets[0] = 0x80;
+                    octets[1] = if octets[1] & 1 == 0 { 8 } else { EVENTS };
+                    octets[8..12].fill(0);
+                }
+                wire.now += Duration::from_millis(wait);
+                wire.take(&octets);
+                let heard = &mut wire.heard;
+                wire.receiver.expire(wire.now, &mut |h| heard.push(note(h)));
+            }
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! What a stream has received, in numbers.
 
-/// Counts over the life of one stream; each packet is counted in exactly one of the kinds, except
-/// that `reordered` ones are `received` as well.
+/// Counts over the life of one stream. Each datagram is counted in one of the kinds; `reordered`
+/// and `other_events` are counted as `received` as well.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Statistics {
     /// Packets accepted: right source, negotiated payload type, first copy.

@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use super::{CLOCK_RATE, samples_to_time};
 
-/// Packets in one half of the window in which the shortest way is looked for. Counted in packets,
-/// so that a stalled network does not make the window forget.
-const HALF_WINDOW: u32 = 128;
+/// Packets in one half of the window in which the shortest way is looked for, at least, ...
+const HALF_WINDOW: u32 = 64;
+/// ... and over how long they have come. Both, so that neither a stalled network nor the burst
+/// that follows makes the window forget.
+const HALF_WINDOW_TIME: Duration = Duration::from_millis(1_280);
 /// A packet that seems to have been under way longer than this has a clock of its own.
 const LONGEST_DELAY: i64 = 10 * CLOCK_RATE as i64;
 
@@ -19,6 +21,7 @@ pub(super) struct Transit {
     shortest: i64,
     shortest_before: Option<i64>,
     counted: u32,
+    since: Option<Instant>,
     previous: i64,
     /// Sixteen times the jitter, as RFC 3550 A.8 keeps it.
     jitter: u64,
@@ -45,13 +48,18 @@ impl Transit {
             self.reference = Some((arrived, timestamp));
             self.shortest = 0;
             self.counted = 1;
+            self.since = Some(arrived);
             return;
         };
         // RFC 3550 A.8.
         let change = transit.abs_diff(self.previous).min(u64::from(u32::MAX));
         self.previous = transit;
         self.jitter = (self.jitter + change) - ((self.jitter + 8) >> 4);
-        if self.counted >= HALF_WINDOW {
+        let long = self
+            .since
+            .is_some_and(|since| arrived.saturating_duration_since(since) >= HALF_WINDOW_TIME);
+        if self.counted >= HALF_WINDOW && long {
+            self.since = Some(arrived);
             self.shortest_before = Some(self.shortest);
             self.shortest = transit;
             self.counted = 0;
@@ -95,7 +103,8 @@ mod tests {
         let start = Instant::now();
         let mut transit = Transit::default();
         for n in 0..500u32 {
-            transit.observe((u32::MAX - 1000).wrapping_add(n * 160), start + FRAME * n);
+            let timestamp = (u32::MAX - 1_000).wrapping_add(n * 160);
+            transit.observe(timestamp, start + FRAME * n);
         }
         assert_eq!(transit.jitter(), 0);
     }
@@ -138,12 +147,12 @@ mod tests {
             transit.observe(n * 160, start + FRAME * n);
         }
         // The timestamps stop for three seconds although packets go on.
-        for n in 200..460u32 {
+        for n in 200..330u32 {
             let timestamp = (n - 150) * 160;
             transit.observe(timestamp, start + FRAME * n);
         }
-        let now = start + FRAME * 460;
-        assert_eq!(transit.undelayed(310 * 160, now), now);
+        let now = start + FRAME * 330;
+        assert_eq!(transit.undelayed(180 * 160, now), now);
     }
 
     #[test]

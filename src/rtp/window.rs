@@ -83,17 +83,16 @@ impl Window {
         while self.waiting > 0 && number - self.next >= PLACES as u64 {
             self.give_up(out);
         }
-        // Also where giving up holes has just made it the next one.
+        if number - self.next >= PLACES as u64 {
+            let due = number - (PLACES as u64 - 1);
+            out(Item::Missing(due - self.next));
+            self.next = due;
+        }
         if number == self.next {
             self.next += 1;
             out(Item::Packet(content, arrival));
             self.release(out);
             return true;
-        }
-        if number - self.next >= PLACES as u64 {
-            let due = number - (PLACES as u64 - 1);
-            out(Item::Missing(due - self.next));
-            self.next = due;
         }
         let place = &mut self.places[(number % PLACES as u64) as usize];
         let place = place.insert(Place {

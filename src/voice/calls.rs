@@ -324,8 +324,15 @@ impl Calls {
                 });
             }
             StreamNews::NoMedia => self.end(endpoint, now, call, Reason::MediaLost),
-            StreamNews::Closed(statistics) => {
-                debug!(call = %call.0, ?statistics, "stream closed");
+            StreamNews::WrongSource { from } => {
+                warn!(call = %call.0, %from, "packets from a stranger are not heard");
+            }
+            StreamNews::Latched { to } => {
+                debug!(call = %call.0, %to, "the stream has latched onto its peer");
+            }
+            StreamNews::Started { .. } | StreamNews::Stopped { .. } => {}
+            StreamNews::Closed(report) => {
+                debug!(call = %call.0, ?report, "stream closed");
                 self.by_stream.remove(&event.stream);
             }
         }

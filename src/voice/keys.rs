@@ -22,6 +22,8 @@ const REMEMBERED: usize = 16;
 /// How long a tone waits for the telephone event of the same press, where events were negotiated:
 /// the longest leak, one packet interval and some jitter, beyond what the detector took to hear it.
 const EVENT_FOLLOWS: Duration = Duration::from_millis(60);
+/// How long before its event a leaked tone may begin.
+const LONGEST_LEAK: Duration = Duration::from_millis(100);
 /// How far tone and event of one press may lie apart: a gateway delays the audio by its jitter
 /// buffer and its transcoding, but not the event.
 const TONE_APART: Duration = Duration::from_millis(500);
@@ -93,6 +95,9 @@ struct Held {
 pub struct Keys {
     events: bool,
     held: Option<Held>,
+    /// The last tone taken for part of a press that was known already, and its beginning. It may
+    /// after all be the leak of the next event of that key.
+    stray: Option<(Digit, Instant)>,
     presses: [Option<Press>; REMEMBERED],
     oldest: usize,
 }
@@ -104,6 +109,7 @@ impl Keys {
         Keys {
             events,
             held: None,
+            stray: None,
             presses: [None; REMEMBERED],
             oldest: 0,
         }
@@ -135,7 +141,11 @@ impl Keys {
             true => Sight::Released,
             false => Sight::Down,
         });
-        let began = leaked.map_or(began, |tone| tone.began.min(began));
+        let leak = leaked.map(|tone| (tone.digit, tone.began)).or(self.stray);
+        let began = match leak {
+            Some((of, leak)) if of == digit && leak + LONGEST_LEAK >= began => leak.min(began),
+            _ => began,
+        };
         Some(self.report(
             KeySource::Rfc4733,
             Press {
@@ -175,7 +185,7 @@ impl Keys {
         });
         if let Some(press) = known {
             press.tone = Sight::Down;
-            press.began = press.began.min(began);
+            self.stray = Some((digit, began));
             return None;
         }
         let tone = Held {
@@ -563,8 +573,8 @@ mod tests {
             for (key, (_, start)) in heard.iter().zip(&expected) {
                 let late = match way {
                     Way::InfoAtStart { late } | Way::InfoAtRelease { late } => late,
-                    // A leak too short for the detector leaves the event's own beginning.
-                    Way::EventsBehindLeak(leak) => leak,
+                    // Too short to be heard.
+                    Way::EventsBehindLeak(leak) if leak < 40 => leak,
                     _ => 0,
                 };
                 prop_assert!(key.began <= zero + ms(start + late), "{:?}", key.began - zero);

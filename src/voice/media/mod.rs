@@ -1,33 +1,36 @@
-//! The media plane: the streams of all calls, on threads of their own.
+//! The media plane: the sockets, the pacing and the ears of all streams.
 //!
-//! A *shard* is one thread that owns its streams and their sockets; nothing in it is shared, so
-//! it takes no lock. It walks a wheel of twenty slots a millisecond apart, and a stream lives in
-//! one slot: every 20 ms its socket is drained and one frame is sent. That is all that happens to
-//! a packet; there is no readiness to wait for, and a key is noticed at most 20 ms late.
+//! One thread a shard; each owns its streams and their sockets, and no stream is touched by any
+//! other thread. A wheel of 20 slots of 1 ms paces them: in its slot, every 20 ms, a stream reads
+//! what has come and sends one frame: the prompt's, a key's, or silence, which keeps NAT bindings
+//! open and the other side's media timeout quiet. There is no lock and no allocation per packet,
+//! and no readiness to wait for: what comes is read in the stream's own slot.
+//!
+//! [`MediaPlane`] is the handle. A stream is reserved (which names the port for the offer), opened
+//! when the answer is known, commanded, and closed; what it hears comes as [`StreamEvent`]s.
 
+mod listening;
+mod outbox;
+mod plane;
+mod playback;
+mod ports;
+mod pressing;
 mod shard;
 mod stream;
+mod wheel;
 
-use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::SyncSender;
-use std::time::Duration;
-
-use tokio::sync::mpsc;
+use std::time::{Duration, Instant};
 
 pub use super::keys::KeyPress;
 use super::wire::Tap;
 use crate::audio::{Codec, Prompt};
 use crate::dtmf::Digit;
 use crate::rtp::Statistics;
-use shard::Order;
 
-/// Orders that may wait for a shard. It looks every millisecond and never blocks, so a full queue
-/// is waited out.
-const ORDERS: usize = 8192;
+pub use plane::{MediaError, MediaPlane, Reservation};
+pub use pressing::KeyWay;
 
 /// Where and how streams run.
 #[derive(Clone)]
@@ -37,33 +40,29 @@ pub struct MediaConfig {
     /// The address that offers carry where it is not the bound one; `None` is the bound one, or
     /// the one towards the trunk if all are bound.
     pub advertise: Option<IpAddr>,
-    /// Even ports of this range are used.
+    /// The UDP ports; the even ones are used.
     pub ports: RangeInclusive<u16>,
-    /// How many threads; one a core is enough for some thousand calls each.
+    /// Threads, 1 to 256; one a core carries thousands of calls. 0 counts as 1.
     pub shards: usize,
     /// Where packets are copied to while somebody watches.
     pub tap: Tap,
 }
 
-/// Names a stream for the life of a process.
+/// Names a stream of one [`MediaPlane`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct StreamId(u64);
-
-/// A bound socket that waits for the answer to its offer. Dropping it frees the port.
-#[derive(Debug)]
-pub struct Reservation {
-    socket: UdpSocket,
-    addr: SocketAddr,
+pub struct StreamId {
+    number: u64,
+    shard: u8,
 }
 
-impl Reservation {
-    /// The socket's own address.
-    pub fn addr(&self) -> SocketAddr {
-        self.addr
+impl StreamId {
+    #[cfg(test)]
+    pub(super) fn for_test(number: u64) -> StreamId {
+        StreamId { number, shard: 0 }
     }
 }
 
-/// What a stream is to be.
+/// What a stream is to be, as negotiated.
 #[derive(Debug, Clone, Copy)]
 pub struct StreamSpec {
     /// Where the other side wants our packets, and where its own come from.
@@ -74,204 +73,108 @@ pub struct StreamSpec {
     pub payload_type: u8,
     /// The payload type of telephone events, if they were negotiated.
     pub event: Option<u8>,
-    /// Whether the first source of valid RTP is taken in place of `remote`.
+    /// Whether the first source of valid RTP is taken for the peer, whatever its address.
     pub latch: bool,
-    /// How long it may go without a packet before [`StreamNews::NoMedia`].
+    /// Without a packet for this long, [`StreamNews::NoMedia`] is reported.
     pub media_timeout: Duration,
 }
 
-/// How a key is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyWay {
-    /// As a telephone event.
-    Rfc4733,
-    /// As tones.
-    InBand,
-}
-
-/// What a stream can be told.
-#[derive(Clone)]
+/// A command to a stream.
+#[derive(Debug, Clone)]
 pub enum StreamCommand {
-    /// Play these back to back in place of whatever plays.
+    /// Play these back to back, in place of whatever plays. Ends in exactly one
+    /// [`StreamNews::Finished`] or [`StreamNews::Stopped`], unless the stream closes before.
     Play {
         /// What to play.
         prompts: Vec<Prompt>,
-        /// Repeated in [`StreamNews::Finished`].
+        /// Repeated in what is reported of it.
         tag: u32,
     },
-    /// Press a key.
+    /// Play nothing any more.
+    StopPlaying,
+    /// Press a key towards the peer, after those before it.
     SendKey {
         /// Which key.
         digit: Digit,
         /// How it is sent.
         way: KeyWay,
-        /// For how long, 40 ms to 10 s.
+        /// For how long: 40 ms to 30 s.
         held: Duration,
     },
-    /// The signalling plane heard of a key by SIP INFO; the stream knows whether it is a new one.
+    /// A SIP INFO of this call named a key: it is merged with what the stream hears, and reported
+    /// as [`StreamNews::Key`] if it is of a press not reported yet.
     Info {
         /// Which key.
         digit: Digit,
         /// How long it was pressed, if the INFO says so.
         held: Option<Duration>,
     },
-    /// End the stream. [`StreamNews::Closed`] follows.
+    /// The session was described anew: another address, codec or event payload type. The media
+    /// timeout stays as it was.
+    Redirect(StreamSpec),
+    /// End the stream; [`StreamNews::Closed`] follows. Never lost, whatever waits before it.
     Close,
 }
 
-/// News of one stream.
+/// Something happened on a stream.
 #[derive(Debug, Clone)]
 pub struct StreamEvent {
     /// Which stream.
     pub stream: StreamId,
+    /// When.
+    pub at: Instant,
     /// What happened.
     pub news: StreamNews,
 }
 
-/// What happened to a stream.
+/// What happened on a stream.
 #[derive(Debug, Clone)]
 pub enum StreamNews {
-    /// A key was pressed: once for each press, however it was sent.
-    Key(KeyPress),
-    /// All of a [`StreamCommand::Play`] was sent.
-    Finished {
-        /// The tag of the order.
+    /// The first frame was sent.
+    Started {
+        /// Of the [`StreamCommand::Play`].
         tag: u32,
     },
-    /// No packet has come for the time configured. Told once.
-    NoMedia,
-    /// The stream is gone.
-    Closed(Statistics),
-}
-
-/// Why a stream cannot be.
-#[derive(Debug, thiserror::Error)]
-pub enum MediaError {
-    /// Every port of the range is taken.
-    #[error("every even port of {first} to {last} is taken; widen [media] ports")]
-    NoPort {
-        /// The range's first port.
-        first: u16,
-        /// Its last.
-        last: u16,
+    /// All was played: the last frame was sent 20 ms ago.
+    Finished {
+        /// Of the [`StreamCommand::Play`].
+        tag: u32,
     },
-    /// The socket cannot be made.
-    #[error("a media socket cannot be made: {0}")]
-    Socket(#[from] io::Error),
-    /// The shard's thread has ended.
-    #[error("the media plane has stopped")]
-    Stopped,
+    /// It was cut short by [`StreamCommand::StopPlaying`] or by another play.
+    Stopped {
+        /// Of the [`StreamCommand::Play`].
+        tag: u32,
+    },
+    /// A key was pressed: reported once a press.
+    Key(KeyPress),
+    /// The peer has sent nothing for [`StreamSpec::media_timeout`]. Reported again only after
+    /// packets have come.
+    NoMedia,
+    /// The first source of valid RTP was taken for the peer.
+    Latched {
+        /// Its address.
+        to: SocketAddr,
+    },
+    /// Somebody else sends packets here; they are not heard. Reported once, counted always.
+    WrongSource {
+        /// The first such address.
+        from: SocketAddr,
+    },
+    /// The stream is over; nothing follows.
+    Closed(Box<StreamReport>),
 }
 
-/// The handle of the media plane. Its threads end with its last clone.
-#[derive(Clone)]
-pub struct MediaPlane {
-    config: Arc<MediaConfig>,
-    shards: Arc<[SyncSender<Order>]>,
-    next: Arc<AtomicU64>,
-}
-
-impl MediaPlane {
-    /// Starts the shards. `events` should have room for a few events of each stream: while it is
-    /// full they wait in the shard.
-    ///
-    /// # Errors
-    /// When the range holds no even port, or a thread cannot be started.
-    pub fn start(config: MediaConfig, events: mpsc::Sender<StreamEvent>) -> io::Result<MediaPlane> {
-        if even_ports(&config.ports) == 0 {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "the range of media ports holds no even port",
-            ));
-        }
-        let mut shards = Vec::new();
-        for index in 0..config.shards.max(1) {
-            let (orders, inbox) = std::sync::mpsc::sync_channel(ORDERS);
-            let events = events.clone();
-            let tap = config.tap.clone();
-            std::thread::Builder::new()
-                .name(format!("media-{index}"))
-                .spawn(move || shard::run(&inbox, &events, &tap))?;
-            shards.push(orders);
-        }
-        // Starts anywhere, so that a restarted process does not meet the packets of its former calls.
-        let next = rand::random::<u32>();
-        Ok(MediaPlane {
-            config: Arc::new(config),
-            shards: shards.into(),
-            next: Arc::new(AtomicU64::new(u64::from(next))),
-        })
-    }
-
-    /// The address that an offer carries for a socket bound to `bound`; `towards` is the local
-    /// address towards the trunk.
-    pub fn advertised(&self, bound: IpAddr, towards: IpAddr) -> IpAddr {
-        let bound = if bound.is_unspecified() {
-            towards
-        } else {
-            bound
-        };
-        self.config.advertise.unwrap_or(bound)
-    }
-
-    /// Binds a socket on the next free even port.
-    ///
-    /// # Errors
-    /// When every port is taken or the system refuses a socket.
-    pub fn reserve(&self) -> Result<Reservation, MediaError> {
-        let ports = &self.config.ports;
-        let (first, last) = (*ports.start(), *ports.end());
-        let base = first + (first & 1);
-        let count = even_ports(ports);
-        for _ in 0..count {
-            let step = self.next.fetch_add(1, Ordering::Relaxed) % u64::from(count);
-            // Within the range by construction: `step` counts its even ports.
-            let port = base + 2 * step as u16;
-            match UdpSocket::bind((self.config.bind, port)) {
-                Ok(socket) => {
-                    socket.set_nonblocking(true)?;
-                    let addr = socket.local_addr()?;
-                    return Ok(Reservation { socket, addr });
-                }
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(MediaError::NoPort { first, last })
-    }
-
-    /// Opens a stream on a reserved socket.
-    ///
-    /// # Errors
-    /// When the plane has stopped.
-    pub fn open(&self, reservation: Reservation, spec: StreamSpec) -> Result<StreamId, MediaError> {
-        let stream = StreamId(self.next.fetch_add(1, Ordering::Relaxed));
-        self.order(stream, Order::Open(stream, Box::new((reservation, spec))))?;
-        Ok(stream)
-    }
-
-    /// Tells a stream something. A stream that is gone does not hear it.
-    ///
-    /// # Errors
-    /// When the plane has stopped.
-    pub fn command(&self, stream: StreamId, command: StreamCommand) -> Result<(), MediaError> {
-        self.order(stream, Order::Tell(stream, command))
-    }
-
-    fn order(&self, stream: StreamId, order: Order) -> Result<(), MediaError> {
-        let index = (stream.0 % self.shards.len() as u64) as usize;
-        let shard = self.shards.get(index).ok_or(MediaError::Stopped)?;
-        shard.send(order).map_err(|_| MediaError::Stopped)
-    }
-}
-
-/// How many even ports a range holds.
-fn even_ports(ports: &RangeInclusive<u16>) -> u16 {
-    let (first, last) = (u32::from(*ports.start()), u32::from(*ports.end()));
-    let first = first + (first & 1);
-    if last < first {
-        0
-    } else {
-        ((last - first) / 2 + 1) as u16
-    }
+/// A stream in numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct StreamReport {
+    /// What was received.
+    pub received: Statistics,
+    /// Packets sent.
+    pub sent: u64,
+    /// Packets that the system would not take.
+    pub unsent: u64,
+    /// Frames left out because the machine stalled.
+    pub skipped: u64,
+    /// Events that nobody read in time.
+    pub events_dropped: u64,
 }

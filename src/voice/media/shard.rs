@@ -1,156 +1,261 @@
-//! One thread, its streams, its clock.
+//! A shard: one thread that serves its streams in the slots of its wheel.
 
-use std::collections::VecDeque;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
-use tracing::warn;
+use tokio::sync::mpsc::Sender as EventSender;
 
-use super::stream::{Scratch, Stream};
-use super::{Reservation, StreamCommand, StreamEvent, StreamId, StreamNews, StreamSpec};
+use super::outbox::Outbox;
+use super::stream::{Buffers, Line, Stream};
+use super::wheel::{SLOTS, Tick, Wheel};
+use super::{StreamCommand, StreamEvent, StreamId, StreamSpec};
+use crate::rtp::Sender;
 use crate::voice::wire::Tap;
 
-/// Slots of the wheel, a millisecond each.
-const SLOTS: u64 = 20;
-const SLOT: Duration = Duration::from_millis(1);
-/// A shard that is later than this leaves frames out instead of sending them in a burst.
-const LATEST: Duration = Duration::from_millis(60);
-/// Orders carried out between two slots.
-const ORDERS_A_SLOT: usize = 512;
-/// Keys that may wait for a receiver that does not keep up. A key beyond is dropped: a lost key
-/// asks a person to press again, and approves nobody.
-const KEYS_WAITING: usize = 16_384;
+/// Commands taken between two slots: opening many streams must not hold up those that play.
+const MOST_COMMANDS: usize = 64;
+/// A shard that sleeps longer than this wants to be woken for a command.
+const DOZE: Duration = Duration::from_millis(2);
+/// How often events that could not be delivered are offered again.
+const RETRY: Duration = Duration::from_millis(20);
 
-/// What a shard is asked to do.
+/// What the plane sends to a shard.
 pub(super) enum Order {
-    /// Open a stream.
-    Open(StreamId, Box<(Reservation, StreamSpec)>),
-    /// Tell a stream something.
-    Tell(StreamId, StreamCommand),
+    Open(Box<Opening>),
+    Stream(StreamId, StreamCommand),
 }
 
-/// Events on their way out.
-struct Outbox<'a> {
-    events: &'a mpsc::Sender<StreamEvent>,
-    waiting: VecDeque<StreamEvent>,
+/// A stream to be opened.
+pub(super) struct Opening {
+    pub(super) id: StreamId,
+    pub(super) line: Line,
+    pub(super) sender: Sender,
+    pub(super) spec: StreamSpec,
 }
 
-impl Outbox<'_> {
-    fn push(&mut self, stream: StreamId, news: StreamNews) {
-        if matches!(news, StreamNews::Key(_)) && self.waiting.len() >= KEYS_WAITING {
-            warn!("a key was dropped: nobody takes the events of the media plane");
+/// What plane and shard both see.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    /// The shard is to end.
+    pub(super) stop: AtomicBool,
+    /// The shard sleeps long.
+    pub(super) dozing: AtomicBool,
+    /// Streams reserved or open.
+    pub(super) load: AtomicUsize,
+    /// Streams to be closed whose command found the queue full.
+    closing: Mutex<Vec<StreamId>>,
+    any_closing: AtomicBool,
+}
+
+impl Shared {
+    /// Closes a stream though the queue is full.
+    pub(super) fn close(&self, stream: StreamId) {
+        let mut closing = self.closing.lock().unwrap_or_else(PoisonError::into_inner);
+        closing.push(stream);
+        self.any_closing.store(true, Ordering::Release);
+    }
+
+    fn to_close(&self) -> Vec<StreamId> {
+        if !self.any_closing.load(Ordering::Acquire) {
+            return Vec::new();
+        }
+        let mut closing = self.closing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.any_closing.store(false, Ordering::Release);
+        std::mem::take(&mut *closing)
+    }
+}
+
+struct Seat {
+    stream: Stream,
+    slot: usize,
+    /// Ticks before this are from before it was opened.
+    first: Tick,
+}
+
+/// The streams of one thread.
+pub(super) struct Shard {
+    orders: Receiver<Order>,
+    events: EventSender<StreamEvent>,
+    shared: Arc<Shared>,
+    tap: Tap,
+    wheel: Wheel,
+    seats: Vec<Option<Seat>>,
+    free: Vec<usize>,
+    by_number: HashMap<u64, usize>,
+    /// What closed streams still have to report.
+    leaving: Vec<Outbox>,
+    buffers: Buffers,
+}
+
+impl Shard {
+    pub(super) fn new(
+        orders: Receiver<Order>,
+        events: EventSender<StreamEvent>,
+        shared: Arc<Shared>,
+        tap: Tap,
+    ) -> Shard {
+        Shard {
+            orders,
+            events,
+            shared,
+            tap,
+            wheel: Wheel::new(Instant::now()),
+            seats: Vec::new(),
+            free: Vec::new(),
+            by_number: HashMap::new(),
+            leaving: Vec::new(),
+            buffers: Buffers::new(),
+        }
+    }
+
+    /// Serves until told to stop, or until nobody can command or hear any more.
+    pub(super) fn run(mut self) {
+        loop {
+            let commanded = self.take_orders();
+            if self.shared.stop.load(Ordering::Acquire)
+                || self.events.is_closed()
+                || commanded == Taken::Disconnected
+            {
+                break;
+            }
+            self.serve();
+            self.leaving
+                .retain_mut(|outbox| !outbox.flush(&self.events));
+            if commanded != Taken::More {
+                self.sleep();
+            }
+        }
+        self.close_all();
+    }
+
+    fn serve(&mut self) {
+        let mut now = Instant::now();
+        // Once around the wheel at most: orders are taken even if there is more than can be done.
+        for _ in 0..SLOTS {
+            let Some(tick) = self.wheel.due(now) else {
+                return;
+            };
+            for index in self.wheel.at(tick) {
+                if let Some(Some(seat)) = self.seats.get_mut(*index)
+                    && tick >= seat.first
+                {
+                    seat.stream.turn(tick, now, &mut self.buffers, &self.events);
+                }
+            }
+            now = Instant::now();
+        }
+    }
+
+    fn sleep(&mut self) {
+        let now = Instant::now();
+        let retry = (!self.leaving.is_empty()).then_some(now + RETRY);
+        let deadline = [self.wheel.deadline(), retry].into_iter().flatten().min();
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
+        if left.is_some_and(|left| left <= DOZE) {
+            // Orders can wait that long.
+            thread::sleep(left.unwrap_or_default());
             return;
         }
-        self.waiting.push_back(StreamEvent { stream, news });
+        self.shared.dozing.store(true, Ordering::SeqCst);
+        // An order that came before the flag was seen would not have woken us.
+        if self.take_orders() == Taken::Nothing && !self.shared.stop.load(Ordering::SeqCst) {
+            match left {
+                Some(left) => thread::park_timeout(left),
+                None => thread::park(),
+            }
+        }
+        self.shared.dozing.store(false, Ordering::SeqCst);
     }
 
-    fn flush(&mut self) {
-        while !self.waiting.is_empty() {
-            // With a permit in hand the event cannot be lost between the queue and the channel.
-            match self.events.try_reserve() {
-                Ok(permit) => match self.waiting.pop_front() {
-                    Some(event) => permit.send(event),
-                    None => return,
-                },
-                Err(mpsc::error::TrySendError::Full(())) => return,
-                Err(mpsc::error::TrySendError::Closed(())) => self.waiting.clear(),
+    fn take_orders(&mut self) -> Taken {
+        let now = Instant::now();
+        let mut taken = Taken::Nothing;
+        for stream in self.shared.to_close() {
+            self.close(stream, now);
+            taken = Taken::Some;
+        }
+        for _ in 0..MOST_COMMANDS {
+            match self.orders.try_recv() {
+                Ok(Order::Open(opening)) => self.open(*opening, now),
+                Ok(Order::Stream(stream, StreamCommand::Close)) => self.close(stream, now),
+                Ok(Order::Stream(stream, command)) => {
+                    let index = self.by_number.get(&stream.number);
+                    let seat = index.and_then(|index| self.seats.get_mut(*index));
+                    if let Some(Some(seat)) = seat {
+                        seat.stream.command(command, now);
+                    }
+                }
+                Err(TryRecvError::Empty) => return taken,
+                Err(TryRecvError::Disconnected) => return Taken::Disconnected,
+            }
+            taken = Taken::Some;
+        }
+        Taken::More
+    }
+
+    fn open(&mut self, opening: Opening, now: Instant) {
+        let Opening {
+            id,
+            line,
+            sender,
+            spec,
+        } = opening;
+        let mut stream = Stream::new(id, line, sender, spec, self.tap.clone(), now);
+        stream.discard(&mut self.buffers);
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.seats.push(None);
+            self.seats.len() - 1
+        });
+        let slot = self.wheel.seat(index, now);
+        let first = self.wheel.tick_at(now);
+        if let Some(seat) = self.seats.get_mut(index) {
+            *seat = Some(Seat {
+                stream,
+                slot,
+                first,
+            });
+        }
+        self.by_number.insert(id.number, index);
+    }
+
+    fn close(&mut self, stream: StreamId, now: Instant) {
+        let Some(index) = self.by_number.remove(&stream.number) else {
+            return;
+        };
+        let Some(seat) = self.seats.get_mut(index).and_then(Option::take) else {
+            return;
+        };
+        self.wheel.unseat(seat.slot, index);
+        self.free.push(index);
+        self.shared.load.fetch_sub(1, Ordering::Relaxed);
+        let mut outbox = seat.stream.close(now);
+        if !outbox.flush(&self.events) {
+            self.leaving.push(outbox);
+        }
+    }
+
+    fn close_all(&mut self) {
+        let now = Instant::now();
+        // Streams that were ordered and never opened give their ports back with the queue.
+        for index in std::mem::take(&mut self.by_number).into_values() {
+            if let Some(seat) = self.seats.get_mut(index).and_then(Option::take) {
+                let mut outbox = seat.stream.close(now);
+                outbox.flush(&self.events);
             }
         }
     }
 }
 
-/// Runs until every handle of the plane is gone.
-pub(super) fn run(orders: &Receiver<Order>, events: &mpsc::Sender<StreamEvent>, tap: &Tap) {
-    let mut wheel: Vec<Vec<Stream>> = (0..SLOTS).map(|_| Vec::new()).collect();
-    let mut streams = 0usize;
-    let mut scratch = Scratch::new();
-    let mut outbox = Outbox {
-        events,
-        waiting: VecDeque::new(),
-    };
-    let mut epoch = Instant::now();
-    let mut slot = 0u64;
-    loop {
-        if streams == 0 && outbox.waiting.is_empty() {
-            // Nothing to pace: sleep until there is something to do.
-            let Ok(order) = orders.recv() else { return };
-            streams = carry_out(order, &mut wheel, streams, &mut outbox);
-            epoch = Instant::now();
-            slot = 0;
-        }
-        for _ in 0..ORDERS_A_SLOT {
-            match orders.try_recv() {
-                Ok(order) => streams = carry_out(order, &mut wheel, streams, &mut outbox),
-                Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Disconnected) => return,
-            }
-        }
-        outbox.flush();
-        let due = epoch + SLOT * u32::try_from(slot).unwrap_or(u32::MAX);
-        let now = Instant::now();
-        if now < due {
-            std::thread::sleep(due - now);
-        } else if now - due > LATEST {
-            // The machine stood still: go on from now, in step with the wheel.
-            let turns = (now - due).as_millis() as u64 / SLOTS;
-            slot += turns * SLOTS;
-        }
-        let now = Instant::now();
-        if let Some(here) = wheel.get_mut((slot % SLOTS) as usize) {
-            for stream in here {
-                stream.tick(now, &mut scratch, tap, &mut |id, news| {
-                    outbox.push(id, news)
-                });
-            }
-        }
-        slot += 1;
-        // Keeps the product of slot and millisecond in the range of u32.
-        if slot >= 1_000_000 * SLOTS {
-            epoch += SLOT * (1_000_000 * SLOTS) as u32;
-            slot -= 1_000_000 * SLOTS;
-        }
-    }
-}
-
-/// Carries an order out; how many streams there are then.
-fn carry_out(
-    order: Order,
-    wheel: &mut [Vec<Stream>],
-    streams: usize,
-    outbox: &mut Outbox<'_>,
-) -> usize {
-    let (Order::Open(id, _) | Order::Tell(id, _)) = &order;
-    let Some(here) = wheel.get_mut((id.0 % SLOTS) as usize) else {
-        return streams;
-    };
-    match order {
-        Order::Open(id, opened) => {
-            let (reservation, spec) = *opened;
-            here.push(Stream::new(
-                id,
-                reservation,
-                spec,
-                Instant::now(),
-                &mut rand::rng(),
-            ));
-            streams + 1
-        }
-        Order::Tell(id, command) => {
-            let Some(index) = here.iter().position(|stream| stream.id() == id) else {
-                return streams;
-            };
-            if matches!(command, StreamCommand::Close) {
-                let stream = here.swap_remove(index);
-                outbox.push(id, StreamNews::Closed(stream.statistics()));
-                return streams - 1;
-            }
-            if let Some(stream) = here.get_mut(index) {
-                stream.tell(command, Instant::now(), &mut |id, news| {
-                    outbox.push(id, news)
-                });
-            }
-            streams
-        }
-    }
+/// What a look into the queue brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    Nothing,
+    Some,
+    /// And more is waiting.
+    More,
+    Disconnected,
 }

@@ -1,400 +1,431 @@
-//! One stream: its socket, what it plays, what it hears.
+//! One stream: a socket, what is sent through it and what is heard.
 
+use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use rand::Rng;
-use smallvec::SmallVec;
+use tokio::sync::mpsc::Sender as EventSender;
 
-use super::{KeyWay, Reservation, StreamCommand, StreamId, StreamNews, StreamSpec};
-use crate::audio::{Codec, FRAME_SAMPLES, Prompt, g711};
-use crate::dtmf::{Detection, Detector, DetectorConfig, Digit, Generator, KeyShape};
-use crate::rtp::event::EventSender;
-use crate::rtp::{
-    Arrival, Heard, MAX_PACKET, MAX_PAYLOAD, Media, Peer, Received, Receiver, Sender, Statistics,
-};
-use crate::voice::keys::Keys;
+use super::listening::{Listening, Tone};
+use super::outbox::Outbox;
+use super::playback::{Playback, Turn};
+use super::ports::Port;
+use super::pressing::{Pressed, Pressing};
+use super::wheel::{SLOTS, Tick};
+use super::{StreamCommand, StreamEvent, StreamId, StreamNews, StreamReport, StreamSpec};
+use crate::audio::{Codec, FRAME_SAMPLES};
+use crate::rtp::{Arrival, MAX_PACKET, Media, Peer, Received, Receiver, Sender};
+use crate::voice::keys::{KeyPress, Keys};
 use crate::voice::wire::{Plane, Tap};
 
-/// Datagrams taken in one tick. A phone sends one in 20 ms; a flood from elsewhere must not hold
-/// up the other streams.
-const DATAGRAMS_A_TICK: usize = 8;
-/// A key of ours is held no longer.
-const LONGEST_KEY: Duration = Duration::from_secs(10);
+/// Packets read in one turn: bounds what a flood can cost the other streams of the shard. Sixteen
+/// in 20 ms is sixteen times what a peer sends; what is beyond stays with the kernel.
+const MOST_READ: usize = 16;
+/// Packets thrown away when a stream is opened: more than a socket holds, unless it is flooded.
+const MOST_DISCARDED: usize = 1_024;
+/// The longest datagram read; RTP on a call never comes near it.
+pub(super) const LONGEST_DATAGRAM: usize = 2_048;
+/// One frame of silence in either law.
+const SILENT: [[u8; FRAME_SAMPLES]; 2] = [
+    [Codec::Pcmu.silence(); FRAME_SAMPLES],
+    [Codec::Pcma.silence(); FRAME_SAMPLES],
+];
 
-/// Buffers that a shard lends to whichever stream has its tick.
-pub(super) struct Scratch {
-    datagram: [u8; 2048],
+/// A stream's socket and the port it keeps.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) socket: UdpSocket,
+    /// As bound; what the tap names.
+    pub(super) local: SocketAddr,
+    /// Given back when the stream is dropped.
+    pub(super) _port: Port,
+}
+
+/// Buffers that all streams of a shard share.
+pub(super) struct Buffers {
+    datagram: Box<[u8; LONGEST_DATAGRAM]>,
     packet: [u8; MAX_PACKET],
 }
 
-impl Scratch {
-    pub(super) fn new() -> Scratch {
-        Scratch {
-            datagram: [0; 2048],
+impl Buffers {
+    pub(super) fn new() -> Buffers {
+        Buffers {
+            datagram: Box::new([0; LONGEST_DATAGRAM]),
             packet: [0; MAX_PACKET],
         }
     }
 }
 
-/// What is being sent.
-enum Playing {
-    Nothing,
-    Prompts {
-        prompts: Vec<Prompt>,
-        index: usize,
-        frame: usize,
-        tag: u32,
-    },
-    Tones {
-        octets: Vec<u8>,
-        at: usize,
-    },
-}
-
-/// What the detector has found in the audio of one tick.
-type Found = SmallVec<[Tone; 4]>;
-
-/// The beginning or the end of a tone.
-#[derive(Clone, Copy)]
-enum Tone {
-    Began(Digit, Instant),
-    Ended(Digit),
-}
-
-/// Audio in, tones out.
-struct Ears {
+/// An open stream.
+pub(super) struct Stream {
+    id: StreamId,
+    line: Line,
     codec: Codec,
-    detector: Detector,
-    samples: [i16; MAX_PAYLOAD],
-    found: Found,
+    payload_type: u8,
+    event: Option<u8>,
+    sender: Sender,
+    receiver: Receiver,
+    ears: Ears,
+    playback: Playback,
+    pressing: Pressing,
+    tap: Tap,
+    media_timeout: Duration,
+    /// When the peer last sent media, or the stream was opened.
+    alive: Instant,
+    /// Whether [`StreamNews::NoMedia`] has been reported.
+    quiet: bool,
+    /// Whether [`StreamNews::WrongSource`] has been reported.
+    intruded: bool,
+    /// When the socket was last read empty.
+    read: Instant,
+    last: Option<Tick>,
+    report: StreamReport,
+}
+
+/// What hears keys, and what was heard.
+#[derive(Debug)]
+struct Ears {
+    id: StreamId,
+    listening: Listening,
+    keys: Keys,
+    outbox: Outbox,
+}
+
+fn peer(spec: &StreamSpec) -> Peer {
+    if spec.latch {
+        Peer::Latching(spec.remote)
+    } else {
+        Peer::Named(spec.remote)
+    }
+}
+
+fn media(spec: &StreamSpec) -> Media {
+    Media {
+        audio: spec.payload_type,
+        event: spec.event,
+    }
 }
 
 impl Ears {
-    fn hear(&mut self, heard: Heard<'_>) {
-        match heard {
-            Heard::Audio { payload, ended } => {
-                let count = g711::decode_into(self.codec, payload, &mut self.samples);
-                let samples = self.samples.get(..count).unwrap_or(&[]);
-                let position = self.detector.position() + count as u64;
-                let found = &mut self.found;
-                self.detector
-                    .feed(samples, &mut |detection| match detection {
-                        Detection::Began {
-                            digit,
-                            start_sample,
-                            ..
-                        } => {
-                            let ago = position.saturating_sub(start_sample);
-                            let ago = Duration::from_micros(ago.saturating_mul(125));
-                            let began = ended.checked_sub(ago).unwrap_or(ended);
-                            found.push(Tone::Began(digit, began));
-                        }
-                        Detection::Ended { digit, .. } => found.push(Tone::Ended(digit)),
-                    });
-            }
-            Heard::Lost { samples } | Heard::Pause { samples } => self.gap(u64::from(samples)),
-            Heard::Break => {
-                let found = &mut self.found;
-                self.detector.finish(&mut |detection| {
-                    if let Detection::Ended { digit, .. } = detection {
-                        found.push(Tone::Ended(digit));
-                    }
-                });
-                self.detector = Detector::new(DetectorConfig::default());
-            }
-        }
+    fn post(&mut self, at: Instant, news: StreamNews) {
+        let stream = self.id;
+        self.outbox.post(StreamEvent { stream, at, news });
     }
 
-    fn gap(&mut self, samples: u64) {
-        let found = &mut self.found;
-        self.detector.gap(samples, &mut |detection| {
-            // A tone is never found in a gap, but it may end in one.
-            if let Detection::Ended { digit, .. } = detection {
-                found.push(Tone::Ended(digit));
+    fn press(&mut self, key: Option<KeyPress>) {
+        if let Some(key) = key {
+            self.post(key.heard, StreamNews::Key(key));
+        }
+    }
+}
+
+/// Hands audio to the ear, and what the ear makes of it to the keys.
+fn hear<'a>(ears: &'a mut Ears, now: Instant) -> impl FnMut(crate::rtp::Heard<'_>) + 'a {
+    let id = ears.id;
+    let Ears {
+        listening,
+        keys,
+        outbox,
+        ..
+    } = ears;
+    move |heard| {
+        listening.hear(heard, &mut |tone| match tone {
+            Tone::Began { digit, at } => {
+                if let Some(key) = keys.tone_began(digit, at, now) {
+                    outbox.post(StreamEvent {
+                        stream: id,
+                        at: now,
+                        news: StreamNews::Key(key),
+                    });
+                }
             }
+            Tone::Ended { digit } => keys.tone_ended(digit, now),
         });
     }
 }
 
-/// One stream of one call.
-pub(super) struct Stream {
-    id: StreamId,
-    socket: UdpSocket,
-    local: SocketAddr,
-    spec: StreamSpec,
-    sender: Sender,
-    receiver: Receiver,
-    ears: Ears,
-    keys: Keys,
-    playing: Playing,
-    event: Option<EventSender>,
-    read: Instant,
-    media: Instant,
-    mute: bool,
-}
-
 impl Stream {
+    /// Opens a stream at `now`.
     pub(super) fn new(
         id: StreamId,
-        reservation: Reservation,
+        line: Line,
+        sender: Sender,
         spec: StreamSpec,
+        tap: Tap,
         now: Instant,
-        random: &mut impl Rng,
     ) -> Stream {
-        let peer = if spec.latch {
-            Peer::Latching(spec.remote)
-        } else {
-            Peer::Named(spec.remote)
-        };
-        let media = Media {
-            audio: spec.payload_type,
-            event: spec.event,
-        };
         Stream {
             id,
-            socket: reservation.socket,
-            local: reservation.addr,
-            spec,
-            sender: Sender::new(random),
-            receiver: Receiver::new(peer, media),
+            line,
+            codec: spec.codec,
+            payload_type: spec.payload_type,
+            event: spec.event,
+            sender,
+            receiver: Receiver::new(peer(&spec), media(&spec)),
             ears: Ears {
-                codec: spec.codec,
-                detector: Detector::new(DetectorConfig::default()),
-                samples: [0; MAX_PAYLOAD],
-                found: Found::new(),
+                id,
+                listening: Listening::new(spec.codec),
+                keys: Keys::new(spec.event.is_some()),
+                outbox: Outbox::default(),
             },
-            keys: Keys::new(spec.event.is_some()),
-            playing: Playing::Nothing,
-            event: None,
+            playback: Playback::default(),
+            pressing: Pressing::new(),
+            tap,
+            media_timeout: spec.media_timeout,
+            alive: now,
+            quiet: false,
+            intruded: false,
             read: now,
-            media: now,
-            mute: false,
+            last: None,
+            report: StreamReport::default(),
         }
     }
 
-    pub(super) fn id(&self) -> StreamId {
-        self.id
+    /// Throws away what came before the stream was opened: it is nobody's, or of the call before.
+    pub(super) fn discard(&mut self, buffers: &mut Buffers) {
+        for _ in 0..MOST_DISCARDED {
+            if self
+                .line
+                .socket
+                .recv_from(&mut buffers.datagram[..])
+                .is_err()
+            {
+                return;
+            }
+        }
     }
 
-    pub(super) fn statistics(&self) -> Statistics {
-        self.receiver.statistics()
-    }
-
-    /// Carries out any command but [`StreamCommand::Close`], which is the shard's.
-    pub(super) fn tell(
-        &mut self,
-        command: StreamCommand,
-        now: Instant,
-        news: &mut impl FnMut(StreamId, StreamNews),
-    ) {
+    /// Obeys a command other than [`StreamCommand::Close`].
+    pub(super) fn command(&mut self, command: StreamCommand, now: Instant) {
         match command {
             StreamCommand::Play { prompts, tag } => {
-                self.playing = Playing::Prompts {
-                    prompts,
-                    index: 0,
-                    frame: 0,
-                    tag,
-                };
+                if let Some(tag) = self.playback.play(prompts, tag) {
+                    self.ears.post(now, StreamNews::Stopped { tag });
+                }
+            }
+            StreamCommand::StopPlaying => {
+                if let Some(tag) = self.playback.stop() {
+                    self.ears.post(now, StreamNews::Stopped { tag });
+                }
             }
             StreamCommand::SendKey { digit, way, held } => {
-                let held = held.clamp(Duration::from_millis(40), LONGEST_KEY);
-                let samples = (held.as_millis() as u32).saturating_mul(8);
-                match way {
-                    KeyWay::Rfc4733 if self.spec.event.is_some() => {
-                        self.event =
-                            Some(EventSender::new(digit, samples, self.sender.timestamp()));
-                    }
-                    KeyWay::Rfc4733 | KeyWay::InBand => {
-                        let shape = KeyShape {
-                            tone_samples: samples,
-                            ..KeyShape::default()
-                        };
-                        let tones = Generator::new(&[digit], shape).render();
-                        let octets = g711::encode_all(self.spec.codec, &tones);
-                        self.playing = Playing::Tones { octets, at: 0 };
-                    }
+                if !self.pressing.press(digit, way, held) {
+                    tracing::warn!(stream = self.id.number, "too many keys wait to be sent");
                 }
             }
             StreamCommand::Info { digit, held } => {
-                if let Some(press) = self.keys.info(digit, held, now) {
-                    news(self.id, StreamNews::Key(press));
-                }
+                let key = self.ears.keys.info(digit, held, now);
+                self.ears.press(key);
+            }
+            StreamCommand::Redirect(spec) => {
+                self.receiver.redirect(peer(&spec), media(&spec));
+                self.codec = spec.codec;
+                self.payload_type = spec.payload_type;
+                self.event = spec.event;
+                self.ears.keys.renegotiated(spec.event.is_some());
+                self.ears.listening.renegotiated(spec.codec);
+                self.alive = now;
             }
             StreamCommand::Close => {}
         }
     }
 
-    /// The stream's turn: takes what has come, sends what is due.
-    pub(super) fn tick(
+    /// The stream's turn, once every 20 ms: sends a frame, reads what has come, reports.
+    pub(super) fn turn(
         &mut self,
+        tick: Tick,
         now: Instant,
-        scratch: &mut Scratch,
-        tap: &Tap,
-        news: &mut impl FnMut(StreamId, StreamNews),
+        buffers: &mut Buffers,
+        events: &EventSender<StreamEvent>,
     ) {
-        self.receive(now, scratch, tap, news);
-        self.send(scratch, tap, news);
-        if !self.mute && now.saturating_duration_since(self.media) >= self.spec.media_timeout {
-            self.mute = true;
-            news(self.id, StreamNews::NoMedia);
+        if let Some(last) = self.last.replace(tick) {
+            let left_out = (tick.saturating_sub(last) / SLOTS as u64).saturating_sub(1);
+            if left_out > 0 {
+                // Time has passed for the listener too: a gap, and never a burst to close it.
+                let samples = left_out.saturating_mul(FRAME_SAMPLES as u64);
+                self.sender.skip(samples as u32);
+                self.report.skipped += left_out;
+            }
+        }
+        self.send_frame(now, buffers);
+        self.read(now, buffers);
+        let key = self.ears.keys.poll(now);
+        self.ears.press(key);
+        if !self.quiet && now.saturating_duration_since(self.alive) >= self.media_timeout {
+            self.quiet = true;
+            self.ears.post(now, StreamNews::NoMedia);
+        }
+        self.ears.outbox.flush(events);
+    }
+
+    /// Closes the stream and leaves what is still to be reported of it.
+    pub(super) fn close(self, now: Instant) -> Outbox {
+        let mut outbox = self.ears.outbox;
+        let report = StreamReport {
+            received: self.receiver.statistics(),
+            events_dropped: outbox.dropped(),
+            ..self.report
+        };
+        outbox.post_last(StreamEvent {
+            stream: self.id,
+            at: now,
+            news: StreamNews::Closed(Box::new(report)),
+        });
+        outbox
+    }
+
+    fn send_frame(&mut self, now: Instant, buffers: &mut Buffers) {
+        let timestamp = self.sender.timestamp();
+        let payload_type = self.payload_type;
+        let packet = &mut buffers.packet;
+        let audio = match self
+            .pressing
+            .turn(self.codec, timestamp, self.event.is_some())
+        {
+            Pressed::Nothing => None,
+            Pressed::Tone(octets) => Some(self.sender.audio(payload_type, octets, packet)),
+            Pressed::Event { report, down } => {
+                if let Some(event) = self.event
+                    && let Ok(octets) = self.sender.event(event, &report, packet)
+                {
+                    let out = Out {
+                        line: &self.line,
+                        tap: &self.tap,
+                        to: self.receiver.peer().destination(),
+                    };
+                    out.send(octets, &mut self.report);
+                }
+                if down {
+                    self.sender.skip(FRAME_SAMPLES as u32);
+                    return;
+                }
+                None
+            }
+        };
+        let audio = match audio {
+            Some(audio) => audio,
+            None => {
+                let mut turn = self.playback.turn(self.codec);
+                if let Turn::Finished { tag, started } = turn {
+                    if !started {
+                        self.ears.post(now, StreamNews::Started { tag });
+                    }
+                    self.ears.post(now, StreamNews::Finished { tag });
+                    turn = Turn::Silence;
+                }
+                let octets = match turn {
+                    Turn::Frame { octets, started } => {
+                        if let Some(tag) = started {
+                            self.ears.post(now, StreamNews::Started { tag });
+                        }
+                        octets
+                    }
+                    Turn::Finished { .. } | Turn::Silence => match self.codec {
+                        Codec::Pcmu => &SILENT[0][..],
+                        Codec::Pcma => &SILENT[1][..],
+                    },
+                };
+                self.sender.audio(payload_type, octets, packet)
+            }
+        };
+        if let Ok(octets) = audio {
+            let out = Out {
+                line: &self.line,
+                tap: &self.tap,
+                to: self.receiver.peer().destination(),
+            };
+            out.send(octets, &mut self.report);
         }
     }
 
-    fn receive(
-        &mut self,
-        now: Instant,
-        scratch: &mut Scratch,
-        tap: &Tap,
-        news: &mut impl FnMut(StreamId, StreamNews),
-    ) {
+    fn read(&mut self, now: Instant, buffers: &mut Buffers) {
         let arrival = Arrival {
             after: self.read,
             by: now,
         };
-        for _ in 0..DATAGRAMS_A_TICK {
-            let (length, from) = match self.socket.recv_from(&mut scratch.datagram) {
-                Ok(received) => received,
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                    self.read = now;
+        let mut emptied = false;
+        for _ in 0..MOST_READ {
+            match self.line.socket.recv_from(&mut buffers.datagram[..]) {
+                Ok((length, from)) => {
+                    let datagram = buffers.datagram.get(..length).unwrap_or_default();
+                    self.take(from, datagram, arrival);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    // Anything else than an empty socket passes, and is seen again in 20 ms.
+                    emptied = error.kind() == io::ErrorKind::WouldBlock;
                     break;
                 }
-                // An ICMP error of what we sent; the next call says what there is to read.
-                Err(_) => continue,
-            };
-            let datagram = scratch.datagram.get(..length).unwrap_or(&[]);
-            tap.copy(Plane::Media, false, from, self.local, datagram);
-            let ears = &mut self.ears;
-            let received = self
-                .receiver
-                .receive(from, datagram, arrival, &mut |heard| ears.hear(heard));
-            if received.is_media() {
-                self.media = now;
             }
-            // Tones of this packet come before its event: an event's leak is told by it.
-            self.take_tones(now, news);
-            if let Received::Event {
+        }
+        let ended = self.receiver.expire(now, &mut hear(&mut self.ears, now));
+        if let Some(digit) = ended {
+            self.ears.keys.event_ended(digit, now);
+        }
+        if emptied {
+            self.read = now;
+        }
+    }
+
+    fn take(&mut self, from: SocketAddr, datagram: &[u8], arrival: Arrival) {
+        let now = arrival.by;
+        self.tap
+            .copy(Plane::Media, false, from, self.line.local, datagram);
+        let latching = matches!(self.receiver.peer(), Peer::Latching(_));
+        let received =
+            self.receiver
+                .receive(from, datagram, arrival, &mut hear(&mut self.ears, now));
+        if latching && matches!(self.receiver.peer(), Peer::Latched(_)) {
+            self.ears.post(now, StreamNews::Latched { to: from });
+        }
+        if received.is_media() {
+            self.alive = now;
+            self.quiet = false;
+        }
+        match received {
+            Received::Event {
                 ended_before,
                 began,
                 ended,
-            } = received
-            {
+            } => {
                 if let Some(digit) = ended_before {
-                    self.keys.event_ended(digit, now);
+                    self.ears.keys.event_ended(digit, now);
                 }
-                if let Some(press) =
-                    began.and_then(|began| self.keys.event_began(began.digit, began.at, now))
-                {
-                    news(self.id, StreamNews::Key(press));
+                if let Some(press) = began {
+                    let key = self.ears.keys.event_began(press.digit, press.at, now);
+                    self.ears.press(key);
                 }
                 if let Some(digit) = ended {
-                    self.keys.event_ended(digit, now);
+                    self.ears.keys.event_ended(digit, now);
                 }
             }
-        }
-        let ears = &mut self.ears;
-        if let Some(digit) = self.receiver.expire(now, &mut |heard| ears.hear(heard)) {
-            self.keys.event_ended(digit, now);
-        }
-        self.take_tones(now, news);
-        if let Some(press) = self.keys.poll(now) {
-            news(self.id, StreamNews::Key(press));
-        }
-    }
-
-    fn take_tones(&mut self, now: Instant, news: &mut impl FnMut(StreamId, StreamNews)) {
-        for tone in self.ears.found.drain(..) {
-            match tone {
-                Tone::Began(digit, began) => {
-                    if let Some(press) = self.keys.tone_began(digit, began, now) {
-                        news(self.id, StreamNews::Key(press));
-                    }
-                }
-                Tone::Ended(digit) => self.keys.tone_ended(digit, now),
+            Received::WrongSource if !self.intruded => {
+                self.intruded = true;
+                self.ears.post(now, StreamNews::WrongSource { from });
             }
+            _ => {}
         }
     }
+}
 
-    fn send(
-        &mut self,
-        scratch: &mut Scratch,
-        tap: &Tap,
-        news: &mut impl FnMut(StreamId, StreamNews),
-    ) {
-        let Some(to) = self.receiver.peer().destination() else {
+/// The way out of a stream.
+struct Out<'a> {
+    line: &'a Line,
+    tap: &'a Tap,
+    to: Option<SocketAddr>,
+}
+
+impl Out<'_> {
+    fn send(&self, octets: &[u8], report: &mut StreamReport) {
+        let Some(to) = self.to else {
             return;
         };
-        if let (Some(event), Some(payload_type)) = (&mut self.event, self.spec.event) {
-            let report = event.next();
-            let down = event.is_down();
-            match report {
-                Some(report) => {
-                    if let Ok(packet) =
-                        self.sender
-                            .event(payload_type, &report, &mut scratch.packet)
-                    {
-                        tap.copy(Plane::Media, true, self.local, to, packet);
-                        // A packet that is not sent is a packet lost; the next one comes in 20 ms.
-                        let _ = self.socket.send_to(packet, to);
-                    }
-                    if down {
-                        // The event takes the place of the audio (RFC 4733 2.5.1.2).
-                        self.sender.advance(FRAME_SAMPLES as u32);
-                        return;
-                    }
-                }
-                None => self.event = None,
-            }
+        match self.line.socket.send_to(octets, to) {
+            Ok(_) => report.sent += 1,
+            // A full buffer or a route that is gone for a moment: the next frame is due in 20 ms.
+            Err(_) => report.unsent += 1,
         }
-        let silence = [self.spec.codec.silence(); FRAME_SAMPLES];
-        let mut finished = None;
-        let payload: &[u8] = match &mut self.playing {
-            Playing::Nothing => &silence,
-            Playing::Prompts {
-                prompts,
-                index,
-                frame,
-                tag,
-            } => {
-                // Prompts without a frame are passed over.
-                while prompts
-                    .get(*index)
-                    .is_some_and(|prompt| *frame >= prompt.frames())
-                {
-                    *index += 1;
-                    *frame = 0;
-                }
-                match prompts
-                    .get(*index)
-                    .and_then(|p| p.frame(self.spec.codec, *frame))
-                {
-                    Some(octets) => {
-                        *frame += 1;
-                        octets
-                    }
-                    None => {
-                        finished = Some(*tag);
-                        &silence
-                    }
-                }
-            }
-            Playing::Tones { octets, at } => {
-                let end = (*at + FRAME_SAMPLES).min(octets.len());
-                let piece = octets.get(*at..end).unwrap_or(&[]);
-                *at = end;
-                if piece.is_empty() { &silence } else { piece }
-            }
-        };
-        if let Ok(packet) = self
-            .sender
-            .audio(self.spec.payload_type, payload, &mut scratch.packet)
-        {
-            tap.copy(Plane::Media, true, self.local, to, packet);
-            let _ = self.socket.send_to(packet, to);
-        }
-        if let Some(tag) = finished {
-            self.playing = Playing::Nothing;
-            news(self.id, StreamNews::Finished { tag });
-        }
+        self.tap
+            .copy(Plane::Media, true, self.line.local, to, octets);
     }
 }
