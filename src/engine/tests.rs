@@ -780,8 +780,19 @@ async fn many_at_once_all_end_once() {
     assert_eq!(engine.metrics.open.get(), 0);
 }
 fn plan() -> Dialplan {
-    Dialplan
+    let mut plan = Dialplan::default();
+    let text = "[[rule]]
+prefix = \"+\"
+trunk = \"carrier\"
+";
+    plan.add("test.toml", text).expect("a sound dialplan");
+    plan
 }
 fn guard() -> Guard {
-    Guard
+    Guard::new(crate::guard::GuardConfig {
+        per_number: u32::MAX,
+        per_tenant: u32::MAX,
+        total: u32::MAX,
+        ..crate::guard::GuardConfig::default()
+    })
 }

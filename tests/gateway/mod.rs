@@ -81,10 +81,21 @@ pub fn hash() -> News {
 
 /// A dialplan that leads every number to the trunk `carrier`.
 pub fn plan() -> ringtrue::dialplan::Dialplan {
-    ringtrue::dialplan::Dialplan
+    let mut plan = ringtrue::dialplan::Dialplan::default();
+    plan.add(
+        "test.toml",
+        "[[rule]]\nprefix = \"+\"\ntrunk = \"carrier\"\n",
+    )
+    .expect("a sound dialplan");
+    plan
 }
 
 /// A guard that limits nothing.
 pub fn guard() -> ringtrue::guard::Guard {
-    ringtrue::guard::Guard
+    ringtrue::guard::Guard::new(ringtrue::guard::GuardConfig {
+        per_number: u32::MAX,
+        per_tenant: u32::MAX,
+        total: u32::MAX,
+        ..Default::default()
+    })
 }

@@ -1,0 +1,455 @@
+//! Hears the keys in one stream of audio.
+
+use super::bank::{self, GAIN, Gate, Likeness, Sums};
+use super::fit::{self, Limits};
+use super::measures::{Measures, Verdict};
+use super::presence::{SPAN, Tones};
+use super::tones::{FRAME, WINDOW};
+use super::{Digit, amplitude};
+
+/// What counts as a key. The defaults are the tolerances of ITU-T Q.24 with margins that keep
+/// speech out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DetectorConfig {
+    /// Weakest level of either tone, in dBm0.
+    pub weakest_dbm0: f32,
+    /// Greatest level of the high tone over the low one, in dB.
+    pub high_stronger_db: f32,
+    /// Greatest level of the low tone over the high one, in dB.
+    pub high_weaker_db: f32,
+    /// Least power of both tones over everything else, in dB.
+    pub snr_db: f32,
+}
+
+impl Default for DetectorConfig {
+    fn default() -> Self {
+        DetectorConfig {
+            weakest_dbm0: -46.0,
+            high_stronger_db: 6.0,
+            high_weaker_db: 10.0,
+            snr_db: 8.0,
+        }
+    }
+}
+
+/// What a detector reports. Positions count samples from the start of the stream, gaps included.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Detection {
+    /// A key is pressed: decided while it still sounds.
+    Began {
+        /// Which key.
+        digit: Digit,
+        /// Where its tones began.
+        start_sample: u64,
+        /// Where the detector had enough to decide.
+        decided_sample: u64,
+        /// What was measured until then.
+        measures: Measures,
+    },
+    /// The key was let go. Every [`Detection::Began`] is followed by exactly one of these before
+    /// the next, the last by [`Detector::finish`] at the latest.
+    Ended {
+        /// Which key.
+        digit: Digit,
+        /// Where its tones began.
+        start_sample: u64,
+        /// Where they ended.
+        end_sample: u64,
+        /// What was measured.
+        measures: Measures,
+    },
+}
+
+/// Frames of audio kept for the fits.
+const FRAMES_KEPT: usize = 4;
+const KEPT: usize = FRAMES_KEPT * FRAME;
+/// Steps in which the tones of a key are followed, 2 ms.
+const HOP: u64 = 16;
+/// A key has ended when its tones were away for this long, 30 ms: an interruption of 10 ms or a
+/// lost packet of 20 ms filled with silence does not end it, a pause of 40 ms does.
+const AWAY: u64 = 240;
+/// A gap longer than this ends a key, 250 ms.
+const LONGEST_GAP: u64 = 2_000;
+/// Half the strength marks the edge of a key.
+const EDGE: f32 = 0.5;
+
+/// A key that sounds.
+#[derive(Debug, Clone, Copy)]
+struct Sounding {
+    digit: Digit,
+    tones: Tones,
+    measures: Measures,
+    start: u64,
+    /// Where the tones were last there.
+    last: u64,
+    /// The next centre of a window to look at.
+    next: u64,
+    /// For how long they have been away.
+    away: u64,
+}
+
+/// Hears the keys in one stream of 8 kHz audio; no allocation after `new`, about 1.6 kB.
+#[derive(Debug, Clone)]
+pub struct Detector {
+    gate: Gate,
+    limits: Limits,
+    /// The frame being filled.
+    frame: [i16; FRAME],
+    filled: usize,
+    /// The newest frames, a ring indexed by frame number.
+    kept: [[i16; FRAME]; FRAMES_KEPT],
+    /// Start of the frame being filled.
+    position: u64,
+    /// What the frame before resembled.
+    before: Option<Likeness>,
+    sounding: Option<Sounding>,
+    /// No window may begin before this: the end of the last key.
+    earliest: u64,
+    /// The newest lost stretch.
+    lost: (u64, u64),
+}
+
+impl Detector {
+    /// A detector at the start of a stream.
+    pub fn new(config: DetectorConfig) -> Detector {
+        let ratio = |db: f32| 10f32.powf(db / 10.0);
+        // A tone at the edge of its tolerance loses 4 dB in the bank; noise and the other tone's
+        // leakage take some more.
+        let weakest = amplitude(config.weakest_dbm0 - 6.0) * GAIN;
+        Detector {
+            gate: Gate {
+                weakest: weakest * weakest,
+                high_over_low: ratio(config.high_stronger_db + 3.0),
+                low_over_high: ratio(config.high_weaker_db + 5.0),
+            },
+            limits: Limits {
+                weakest_dbm0: config.weakest_dbm0,
+                high_stronger_db: config.high_stronger_db,
+                high_weaker_db: config.high_weaker_db,
+                tolerance: 0.015,
+                tolerance_hz: 5.5,
+                snr_db: config.snr_db,
+            },
+            frame: [0; FRAME],
+            filled: 0,
+            kept: [[0; FRAME]; FRAMES_KEPT],
+            position: 0,
+            before: None,
+            sounding: None,
+            earliest: 0,
+            lost: (0, 0),
+        }
+    }
+
+    /// How many samples the stream has brought, gaps included.
+    pub fn position(&self) -> u64 {
+        self.position + self.filled as u64
+    }
+
+    /// The key that sounds now.
+    pub fn sounding(&self) -> Option<Digit> {
+        self.sounding.map(|key| key.digit)
+    }
+
+    /// Takes samples at 8 kHz, any number of them. Every full 20 ms frame is judged at once.
+    pub fn feed(&mut self, samples: &[i16], sink: &mut impl FnMut(Detection)) {
+        self.feed_traced(samples, sink, &mut |_| ());
+    }
+
+    /// As [`Detector::feed`], and tells `trace` of every window that resembled a key.
+    pub fn feed_traced(
+        &mut self,
+        mut samples: &[i16],
+        sink: &mut impl FnMut(Detection),
+        trace: &mut impl FnMut(Verdict),
+    ) {
+        while !samples.is_empty() {
+            let take = samples.len().min(FRAME - self.filled);
+            let (now, later) = samples.split_at(take);
+            self.frame[self.filled..self.filled + take].copy_from_slice(now);
+            self.filled += take;
+            samples = later;
+            if self.filled == FRAME {
+                let sums = bank::correlate(&self.frame);
+                self.close_frame(&sums, sink, trace);
+            }
+        }
+    }
+
+    /// Tells of samples that were lost. They make no key, end none that goes on after them, and
+    /// split none; a gap of more than 250 ms ends a key where the gap began.
+    pub fn gap(&mut self, samples: u64, sink: &mut impl FnMut(Detection)) {
+        let start = self.position();
+        let end = start.saturating_add(samples);
+        if samples > LONGEST_GAP {
+            self.end_key(start, sink);
+            self.kept = [[0; FRAME]; FRAMES_KEPT];
+            self.frame = [0; FRAME];
+            self.before = None;
+            self.position = end - end % FRAME as u64;
+            self.filled = (end - self.position) as usize;
+            self.lost = (start, end);
+            self.earliest = end;
+            return;
+        }
+        self.lost = if self.lost.1 == start && self.lost.1 > self.lost.0 {
+            (self.lost.0, end)
+        } else {
+            (start, end)
+        };
+        let mut left = samples as usize;
+        while left > 0 {
+            let take = left.min(FRAME - self.filled);
+            self.frame[self.filled..self.filled + take].fill(0);
+            self.filled += take;
+            left -= take;
+            if self.filled == FRAME {
+                let sums = bank::correlate(&self.frame);
+                self.close_frame(&sums, sink, &mut |_| ());
+            }
+        }
+    }
+
+    /// The stream is over: judges what is left and ends the key that sounds.
+    pub fn finish(&mut self, sink: &mut impl FnMut(Detection)) {
+        let end = self.position();
+        let silence = [0i16; 2 * FRAME];
+        self.feed(&silence, sink);
+        self.end_key(end, sink);
+    }
+
+    fn end_key(&mut self, at_most: u64, sink: &mut impl FnMut(Detection)) {
+        if let Some(key) = self.sounding.take() {
+            let end_sample = key.last.min(at_most).max(key.start);
+            self.earliest = end_sample;
+            sink(Detection::Ended {
+                digit: key.digit,
+                start_sample: key.start,
+                end_sample,
+                measures: key.measures,
+            });
+        }
+    }
+
+    /// The frame is full: follows the key that sounds, then looks for a new one.
+    fn close_frame(
+        &mut self,
+        sums: &Sums,
+        sink: &mut impl FnMut(Detection),
+        trace: &mut impl FnMut(Verdict),
+    ) {
+        let slot = (self.position / FRAME as u64) as usize % FRAMES_KEPT;
+        self.kept[slot] = self.frame;
+        self.position += FRAME as u64;
+        self.filled = 0;
+        let likeness = self.gate.admit(sums);
+        let before = std::mem::replace(&mut self.before, likeness);
+        if likeness.is_none() && before.is_none() && self.sounding.is_none() {
+            return;
+        }
+        self.look_closely(likeness, before, sink, trace);
+    }
+
+    #[cold]
+    fn look_closely(
+        &mut self,
+        likeness: Option<Likeness>,
+        before: Option<Likeness>,
+        sink: &mut impl FnMut(Detection),
+        trace: &mut impl FnMut(Verdict),
+    ) {
+        let mut buffer = [0f32; KEPT];
+        let oldest = self.position.saturating_sub(KEPT as u64);
+        let there = (self.position - oldest) as usize;
+        let audio = &mut buffer[..there];
+        for (index, x) in audio.iter_mut().enumerate() {
+            let at = oldest + index as u64;
+            *x = f32::from(
+                self.kept[(at / FRAME as u64) as usize % FRAMES_KEPT][(at % FRAME as u64) as usize],
+            );
+        }
+        let audio = &*audio;
+        self.follow(audio, oldest, sink);
+        // A key of 40 ms holds one whole frame, and with it one of four windows: the one that
+        // ends with the frame, or one of the three that end 4, 8 and 12 ms into the next.
+        let newest = self.position;
+        let attempts = [
+            before.map(|b| (b, newest - 96)),
+            before.map(|b| (b, newest - 64)),
+            before.map(|b| (b, newest - 160 + 96)),
+            likeness.map(|l| (l, newest)),
+        ];
+        for (likeness, end) in attempts.into_iter().flatten() {
+            self.attempt(audio, oldest, likeness, end, sink, trace);
+        }
+    }
+
+    fn attempt(
+        &mut self,
+        audio: &[f32],
+        oldest: u64,
+        likeness: Likeness,
+        end: u64,
+        sink: &mut impl FnMut(Detection),
+        trace: &mut impl FnMut(Verdict),
+    ) {
+        let Some(start) = end.checked_sub(WINDOW as u64) else {
+            return;
+        };
+        if start < self.earliest || start < oldest || self.is_lost(start, end) {
+            return;
+        }
+        let Some(digit) =
+            Digit::from_row_column(usize::from(likeness.row), usize::from(likeness.column))
+        else {
+            return;
+        };
+        if self.sounding.is_some_and(|key| key.digit == digit) {
+            return;
+        }
+        let at = (start - oldest) as usize;
+        let Some(window) = audio
+            .get(at..)
+            .and_then(|rest| rest.first_chunk::<WINDOW>())
+        else {
+            return;
+        };
+        match fit::judge(window, likeness.row, likeness.column, &self.limits) {
+            Ok(measures) => {
+                trace(Verdict {
+                    start_sample: start,
+                    digit,
+                    measures: Some(measures),
+                    refusal: None,
+                });
+                self.begin(audio, oldest, digit, start, measures, sink);
+            }
+            Err((refusal, measures)) => trace(Verdict {
+                start_sample: start,
+                digit,
+                measures,
+                refusal: Some(refusal),
+            }),
+        }
+    }
+
+    fn begin(
+        &mut self,
+        audio: &[f32],
+        oldest: u64,
+        digit: Digit,
+        window_start: u64,
+        measures: Measures,
+        sink: &mut impl FnMut(Detection),
+    ) {
+        let tones = Tones {
+            hz: [measures.low_hz, measures.high_hz],
+            amplitude: [amplitude(measures.low_dbm0), amplitude(measures.high_dbm0)],
+        };
+        // Backwards from the window's middle to where the tones began, in steps of 1 ms.
+        let middle = window_start + WINDOW as u64 / 2;
+        let mut start = middle;
+        let mut centre = middle;
+        while centre >= oldest + SPAN as u64 / 2 && centre >= self.earliest {
+            match span_at(audio, oldest, centre) {
+                Some(span) if tones.strength(span) >= EDGE => start = centre,
+                _ => break,
+            }
+            match centre.checked_sub(8) {
+                Some(earlier) => centre = earlier,
+                None => break,
+            }
+        }
+        self.end_key(start, sink);
+        self.sounding = Some(Sounding {
+            digit,
+            tones,
+            measures,
+            start,
+            last: window_start + WINDOW as u64 - SPAN as u64 / 2,
+            next: window_start + WINDOW as u64 - SPAN as u64 / 2,
+            away: 0,
+        });
+        sink(Detection::Began {
+            digit,
+            start_sample: start,
+            decided_sample: self.position,
+            measures,
+        });
+        self.follow(audio, oldest, sink);
+    }
+
+    /// Follows the key that sounds through the newest audio.
+    fn follow(&mut self, audio: &[f32], oldest: u64, sink: &mut impl FnMut(Detection)) {
+        let Some(mut key) = self.sounding else {
+            return;
+        };
+        while let Some(span) = span_at(audio, oldest, key.next) {
+            let half = SPAN as u64 / 2;
+            if !self.is_lost(key.next - half, key.next + half) {
+                if key.tones.strength(span) >= EDGE {
+                    key.last = key.next;
+                    key.away = 0;
+                } else {
+                    key.away += HOP;
+                }
+            }
+            key.next += HOP;
+            if key.away >= AWAY {
+                self.sounding = Some(key);
+                self.end_key(u64::MAX, sink);
+                return;
+            }
+        }
+        self.sounding = Some(key);
+    }
+
+    fn is_lost(&self, start: u64, end: u64) -> bool {
+        start < self.lost.1 && self.lost.0 < end
+    }
+}
+
+fn span_at(audio: &[f32], oldest: u64, centre: u64) -> Option<&[f32; SPAN]> {
+    let start = centre.checked_sub(SPAN as u64 / 2)?.checked_sub(oldest)?;
+    audio
+        .get(usize::try_from(start).ok()?..)
+        .and_then(|rest| rest.first_chunk::<SPAN>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dtmf::{Generator, KeyShape};
+
+    fn keys_in(samples: &[i16]) -> String {
+        let mut keys = String::new();
+        let mut detector = Detector::new(DetectorConfig::default());
+        let mut sink = |detection| {
+            if let Detection::Began { digit, .. } = detection {
+                keys.push(digit.as_char());
+            }
+        };
+        detector.feed(samples, &mut sink);
+        detector.finish(&mut sink);
+        keys
+    }
+
+    #[test]
+    fn every_key_is_heard_once() {
+        let digits: Vec<Digit> = Digit::all().collect();
+        let expected: String = digits.iter().map(|d| d.as_char()).collect();
+        for (tone, pause) in [(320, 320), (800, 800), (400, 4000), (8000, 480)] {
+            let shape = KeyShape {
+                tone_samples: tone,
+                pause_samples: pause,
+                ..KeyShape::default()
+            };
+            let samples = Generator::new(&digits, shape).render();
+            for offset in [0, 33, 80, 100, 159] {
+                let mut shifted = vec![0; offset];
+                shifted.extend_from_slice(&samples);
+                assert_eq!(keys_in(&shifted), expected, "{tone} {pause} {offset}");
+            }
+        }
+    }
+}

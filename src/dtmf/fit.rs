@@ -1,0 +1,461 @@
+//! The second step: two sinusoids fitted by least squares to a 32 ms window.
+//!
+//! The window is as long as a key must last, so that length needs no measure of its own: a burst
+//! that fills a share `f` of the window leaves `f (1 - f)` of its power unexplained by steady
+//! tones, 4 dB below the tones at 23 ms, and none at 32 ms.
+
+// Matrix code reads by its indices.
+#![allow(clippy::needless_range_loop)]
+
+use super::measures::{Measures, Refusal};
+use super::tones::{BLOCK, BLOCKS, RATE, TONES, TONES_HZ, WINDOW};
+use super::{amplitude, dbm0};
+
+/// The limits within which a fit is a key.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Weakest level of a tone in dBm0.
+    pub weakest_dbm0: f32,
+    /// Greatest level of the high tone over the low one in dB.
+    pub high_stronger_db: f32,
+    /// Greatest level of the low tone over the high one in dB.
+    pub high_weaker_db: f32,
+    /// Frequency tolerance as a share of the nominal frequency.
+    pub tolerance: f32,
+    /// Frequency tolerance in hertz, added to the share.
+    pub tolerance_hz: f32,
+    /// Least power of both tones over the rest, in dB.
+    pub snr_db: f32,
+}
+
+impl Limits {
+    fn tolerance_at(&self, nominal: f32) -> f32 {
+        nominal * self.tolerance + self.tolerance_hz
+    }
+}
+
+/// Most sinusoids fitted at once: two of the key, two of a dial tone beneath it.
+const MOST_TONES: usize = 4;
+const MOST_UNKNOWNS: usize = MOST_TONES * 2;
+
+/// Sum of products, in eight lanes so that it vectorises with one fixed order of additions.
+#[inline(always)]
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0f32; 8];
+    for (a, b) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
+        for lane in 0..8 {
+            lanes[lane] += a[lane] * b[lane];
+        }
+    }
+    ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5]))
+        + ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]))
+}
+
+/// A sinusoid over the window, phase 0 at its middle.
+struct Wave {
+    cos: [f32; WINDOW],
+    sin: [f32; WINDOW],
+}
+
+impl Wave {
+    fn at(step: f32) -> Wave {
+        let mut wave = Wave {
+            cos: [0.0; WINDOW],
+            sin: [0.0; WINDOW],
+        };
+        let mut c = [0f32; 8];
+        let mut s = [0f32; 8];
+        for lane in 0..8 {
+            let angle = step * (lane as f32 - (WINDOW as f32 - 1.0) / 2.0);
+            (s[lane], c[lane]) = angle.sin_cos();
+        }
+        let (turn_s, turn_c) = (step * 8.0).sin_cos();
+        for (cos, sin) in wave
+            .cos
+            .chunks_exact_mut(8)
+            .zip(wave.sin.chunks_exact_mut(8))
+        {
+            cos.copy_from_slice(&c);
+            sin.copy_from_slice(&s);
+            for lane in 0..8 {
+                let turned = c[lane] * turn_c - s[lane] * turn_s;
+                s[lane] = s[lane] * turn_c + c[lane] * turn_s;
+                c[lane] = turned;
+            }
+        }
+        wave
+    }
+}
+
+/// What a least-squares fit found.
+#[derive(Debug, Clone, Copy)]
+struct Fit {
+    hz: [f32; MOST_TONES],
+    amplitude: [f32; MOST_TONES],
+    /// Mean power of the two key tones.
+    signal: f32,
+    /// Mean power of what the tones leave unexplained.
+    rest: f32,
+}
+
+impl Fit {
+    fn snr_db(&self) -> f32 {
+        (10.0 * (self.signal / self.rest.max(self.signal * 1e-6).max(1e-9)).log10()).min(60.0)
+    }
+}
+
+/// Judges whether this window is the key of `row` and `column`.
+pub fn judge(
+    window: &[f32; WINDOW],
+    row: u8,
+    column: u8,
+    limits: &Limits,
+) -> Result<Measures, (Refusal, Option<Measures>)> {
+    let picks = [usize::from(row & 3), 4 + usize::from(column & 3)];
+    let mut hz = [0f32; MOST_TONES];
+    for (k, tone) in picks.into_iter().enumerate() {
+        hz[k] = rough_frequency(window, tone, limits).map_err(|refusal| (refusal, None))?;
+    }
+    let ones = [1f32; WINDOW];
+    let mut rest = [0f32; WINDOW];
+    let plain = solve(window, &ones, hz, 2, &mut rest);
+    let measures = measured(&plain, picks, limits);
+    match check(&plain, picks, limits) {
+        Ok(()) => Ok(measures),
+        Err(Refusal::NotTwoTones) => rescue(window, &plain, &rest, picks, limits)
+            .ok_or((Refusal::NotTwoTones, Some(measures))),
+        Err(refusal) => Err((refusal, Some(measures))),
+    }
+}
+
+/// The frequency of a tone from the turning of its phase over the blocks of the window; refuses
+/// what is not steady or far off.
+fn rough_frequency(window: &[f32; WINDOW], tone: usize, limits: &Limits) -> Result<f32, Refusal> {
+    let [cos, sin] = &TONES.window[tone];
+    let mut re = [0f32; BLOCKS];
+    let mut im = [0f32; BLOCKS];
+    for block in 0..BLOCKS {
+        let span = block * BLOCK..(block + 1) * BLOCK;
+        re[block] = dot(&window[span.clone()], &cos[span.clone()]);
+        im[block] = -dot(&window[span.clone()], &sin[span]);
+    }
+    let lag = |lag: usize| {
+        let (mut c, mut s) = (0f32, 0f32);
+        for m in lag..BLOCKS {
+            c += re[m] * re[m - lag] + im[m] * im[m - lag];
+            s += im[m] * re[m - lag] - re[m] * im[m - lag];
+        }
+        (c, s)
+    };
+    let (c, s) = lag(1);
+    let coarse = s.atan2(c);
+    // The longer lag turns three times as far: its angle is taken near three times the coarse one.
+    let (c3, s3) = lag(3);
+    let (sin3, cos3) = (coarse * 3.0).sin_cos();
+    let turn = coarse + (s3 * cos3 - c3 * sin3).atan2(c3 * cos3 + s3 * sin3) / 3.0;
+    let (mut sum_re, mut sum_im, mut power) = (0f32, 0f32, 0f32);
+    for m in 0..BLOCKS {
+        let (s, c) = (turn * m as f32).sin_cos();
+        sum_re += re[m] * c + im[m] * s;
+        sum_im += im[m] * c - re[m] * s;
+        power += re[m] * re[m] + im[m] * im[m];
+    }
+    let coherence = (sum_re * sum_re + sum_im * sum_im) / (BLOCKS as f32 * power.max(1e-9));
+    if coherence < STEADY {
+        return Err(Refusal::NotSteady);
+    }
+    let nominal = TONES_HZ[tone] as f32;
+    let offset = turn * (RATE as f32 / BLOCK as f32) / std::f32::consts::TAU;
+    if offset.abs() > limits.tolerance_at(nominal) + ROUGH_HZ {
+        return Err(Refusal::OffFrequency);
+    }
+    Ok(nominal + offset)
+}
+
+/// Least coherence of the blocks of a tone.
+const STEADY: f32 = 0.7;
+/// How far the rough frequency may be off before the fit refines it.
+const ROUGH_HZ: f32 = 8.0;
+
+/// Fits `count` sinusoids, refining their frequencies, over the samples whose weight is 1.
+fn solve(
+    window: &[f32; WINDOW],
+    weight: &[f32; WINDOW],
+    mut hz: [f32; MOST_TONES],
+    count: usize,
+    rest: &mut [f32; WINDOW],
+) -> Fit {
+    let kept = weight.iter().sum::<f32>().max(1.0);
+    let mut angles = [[0f32; 2]; MOST_TONES];
+    const REFINEMENTS: usize = 2;
+    for round in 0..=REFINEMENTS {
+        let waves: [Option<Wave>; MOST_TONES] = std::array::from_fn(|k| {
+            (k < count).then(|| Wave::at(hz[k] * (std::f32::consts::TAU / RATE as f32)))
+        });
+        angles = amplitudes(window, weight, &waves, count);
+        rest.copy_from_slice(window);
+        for (wave, [a, b]) in waves.iter().flatten().zip(angles) {
+            for n in 0..WINDOW {
+                rest[n] -= a * wave.cos[n] + b * wave.sin[n];
+            }
+        }
+        if round == REFINEMENTS {
+            break;
+        }
+        // One Gauss-Newton step for each frequency: d/dw (a cos wt + b sin wt) = t (b cos wt - a sin wt).
+        for (k, wave) in waves.iter().flatten().enumerate() {
+            let [a, b] = angles[k];
+            let (mut num, mut den) = ([0f32; 8], [1e-6f32; 8]);
+            for n in 0..WINDOW {
+                let t = n as f32 - (WINDOW as f32 - 1.0) / 2.0;
+                let slope = t * (b * wave.cos[n] - a * wave.sin[n]) * weight[n];
+                num[n % 8] += slope * rest[n];
+                den[n % 8] += slope * slope;
+            }
+            let step = num.iter().sum::<f32>() / den.iter().sum::<f32>();
+            let most = 10.0;
+            hz[k] += (step * (RATE as f32 / std::f32::consts::TAU)).clamp(-most, most);
+        }
+    }
+    let mut fit = Fit {
+        hz,
+        amplitude: [0.0; MOST_TONES],
+        signal: 0.0,
+        rest: 0.0,
+    };
+    for (k, [a, b]) in angles.into_iter().enumerate().take(count) {
+        let power = a * a + b * b;
+        fit.amplitude[k] = power.sqrt();
+        if k < 2 {
+            fit.signal += power / 2.0;
+        }
+    }
+    let mut masked = *rest;
+    for n in 0..WINDOW {
+        masked[n] *= weight[n];
+    }
+    fit.rest = dot(&masked, &masked) / kept;
+    fit
+}
+
+/// The cosine and sine amplitudes of every wave: weighted normal equations, solved by Cholesky.
+fn amplitudes(
+    window: &[f32; WINDOW],
+    weight: &[f32; WINDOW],
+    waves: &[Option<Wave>; MOST_TONES],
+    count: usize,
+) -> [[f32; 2]; MOST_TONES] {
+    let size = count * 2;
+    let mut columns: [&[f32; WINDOW]; MOST_UNKNOWNS] = [window; MOST_UNKNOWNS];
+    for (k, wave) in waves.iter().flatten().enumerate() {
+        columns[k * 2] = &wave.cos;
+        columns[k * 2 + 1] = &wave.sin;
+    }
+    let mut gram = [[0f64; MOST_UNKNOWNS]; MOST_UNKNOWNS];
+    let mut right = [0f64; MOST_UNKNOWNS];
+    let mut weighted = [0f32; WINDOW];
+    for i in 0..size {
+        for n in 0..WINDOW {
+            weighted[n] = columns[i][n] * weight[n];
+        }
+        right[i] = f64::from(dot(&weighted, window));
+        for j in 0..=i {
+            gram[i][j] = f64::from(dot(&weighted, columns[j]));
+        }
+        // Two tones that coincide would make the system singular.
+        gram[i][i] += 1e-3;
+    }
+    for i in 0..size {
+        for j in 0..=i {
+            let mut sum = gram[i][j];
+            for k in 0..j {
+                sum -= gram[i][k] * gram[j][k];
+            }
+            gram[i][j] = if i == j {
+                sum.max(1e-9).sqrt()
+            } else {
+                sum / gram[j][j]
+            };
+        }
+    }
+    for i in 0..size {
+        for k in 0..i {
+            right[i] -= gram[i][k] * right[k];
+        }
+        right[i] /= gram[i][i];
+    }
+    for i in (0..size).rev() {
+        for k in i + 1..size {
+            right[i] -= gram[k][i] * right[k];
+        }
+        right[i] /= gram[i][i];
+    }
+    let mut angles = [[0f32; 2]; MOST_TONES];
+    for k in 0..count {
+        angles[k] = [right[k * 2] as f32, right[k * 2 + 1] as f32];
+    }
+    angles
+}
+
+/// Holds a fit against the limits.
+fn check(fit: &Fit, picks: [usize; 2], limits: &Limits) -> Result<(), Refusal> {
+    for k in 0..2 {
+        let nominal = TONES_HZ[picks[k]] as f32;
+        if (fit.hz[k] - nominal).abs() > limits.tolerance_at(nominal) {
+            return Err(Refusal::OffFrequency);
+        }
+    }
+    let [low, high] = [fit.amplitude[0], fit.amplitude[1]];
+    if low.min(high) < amplitude(limits.weakest_dbm0) {
+        return Err(Refusal::TooWeak);
+    }
+    let twist = dbm0(high) - dbm0(low);
+    if twist > limits.high_stronger_db || -twist > limits.high_weaker_db {
+        return Err(Refusal::Twist);
+    }
+    if fit.snr_db() < limits.snr_db {
+        return Err(Refusal::NotTwoTones);
+    }
+    Ok(())
+}
+
+fn measured(fit: &Fit, picks: [usize; 2], limits: &Limits) -> Measures {
+    let mut inside = 1f32;
+    for k in 0..2 {
+        let nominal = TONES_HZ[picks[k]] as f32;
+        inside = inside.min(1.0 - (fit.hz[k] - nominal).abs() / limits.tolerance_at(nominal));
+    }
+    // 10 dB above the least ratio of tones to rest leaves no doubt.
+    inside = inside.min((fit.snr_db() - limits.snr_db) / 10.0);
+    Measures {
+        low_hz: fit.hz[0],
+        high_hz: fit.hz[1],
+        low_dbm0: dbm0(fit.amplitude[0]),
+        high_dbm0: dbm0(fit.amplitude[1]),
+        snr_db: fit.snr_db(),
+        confidence: (0.5 + inside / 2.0).clamp(0.0, 1.0),
+    }
+}
+
+/// A second look at a window that two tones alone do not explain: samples that were clipped or
+/// struck by an impulse are left out, and a dial tone beneath is fitted along. Each asks for more
+/// than the plain fit, since each explains more with more unknowns.
+fn rescue(
+    window: &[f32; WINDOW],
+    plain: &Fit,
+    rest: &[f32; WINDOW],
+    picks: [usize; 2],
+    limits: &Limits,
+) -> Option<Measures> {
+    let strict = Limits {
+        snr_db: limits.snr_db + RESCUE_DB,
+        ..*limits
+    };
+    let fit = unclipped(window, plain)
+        .filter(|fit| check(fit, picks, &strict).is_ok())
+        .or_else(|| {
+            without_impulses(window, plain, rest).filter(|fit| check(fit, picks, &strict).is_ok())
+        })
+        .or_else(|| over_dial_tone(window, plain, rest, picks, &strict))?;
+    Some(measured(&fit, picks, &strict))
+}
+
+/// How much more a second look asks for.
+const RESCUE_DB: f32 = 2.0;
+/// Samples this close to the largest lie at the rail.
+const RAIL: f32 = 0.965;
+
+/// The fit without the samples at the rail, if enough lie there and the tones would pass it.
+fn unclipped(window: &[f32; WINDOW], plain: &Fit) -> Option<Fit> {
+    let largest = window.iter().fold(0f32, |most, x| most.max(x.abs()));
+    let rail = largest * RAIL;
+    let mut weight = [1f32; WINDOW];
+    let mut railed = 0;
+    for (weight, x) in weight.iter_mut().zip(window) {
+        if x.abs() >= rail {
+            *weight = 0.0;
+            railed += 1;
+        }
+    }
+    // Two unclipped tones of one level are this close to their peak 3 % of the time at most.
+    if !(WINDOW / 16..=WINDOW * 5 / 8).contains(&railed) {
+        return None;
+    }
+    let mut rest = [0f32; WINDOW];
+    let fit = solve(window, &weight, plain.hz, 2, &mut rest);
+    // What was cut off must lie beyond the rail: the model there is sample minus rest.
+    let beyond = (0..WINDOW)
+        .filter(|n| {
+            let model = window[*n] - rest[*n];
+            weight[*n] == 0.0 && model * window[*n] > 0.0 && model.abs() > rail * 0.9
+        })
+        .count();
+    (beyond * 10 >= railed * 9).then_some(fit)
+}
+
+/// The fit without a few samples that stand out of the rest.
+fn without_impulses(window: &[f32; WINDOW], plain: &Fit, rest: &[f32; WINDOW]) -> Option<Fit> {
+    let mut rest = *rest;
+    let mut fit = None;
+    for _ in 0..3 {
+        let mut sizes = [0f32; WINDOW];
+        for (size, x) in sizes.iter_mut().zip(&rest) {
+            *size = x.abs();
+        }
+        let (_, typical, _) = sizes.select_nth_unstable_by(WINDOW * 7 / 8, f32::total_cmp);
+        let most = *typical * 2.0;
+        let mut weight = [1f32; WINDOW];
+        let mut struck = 0;
+        for (weight, x) in weight.iter_mut().zip(&rest) {
+            if x.abs() > most {
+                *weight = 0.0;
+                struck += 1;
+            }
+        }
+        if struck == 0 || struck > WINDOW / 16 {
+            return fit;
+        }
+        fit = Some(solve(window, &weight, plain.hz, 2, &mut rest));
+    }
+    fit
+}
+
+/// The band in which dial tones lie: 350 to 450 Hz the world over.
+const DIAL_TONE_HZ: std::ops::RangeInclusive<i32> = 330..=470;
+
+/// The fit with one or two tones of a dial tone beneath.
+fn over_dial_tone(
+    window: &[f32; WINDOW],
+    plain: &Fit,
+    rest: &[f32; WINDOW],
+    picks: [usize; 2],
+    limits: &Limits,
+) -> Option<Fit> {
+    let mut rest = *rest;
+    let mut hz = plain.hz;
+    for count in 3..=MOST_TONES {
+        let (mut best, mut power) = (0f32, 0f32);
+        for candidate in DIAL_TONE_HZ.step_by(10) {
+            let wave = Wave::at(candidate as f32 * (std::f32::consts::TAU / RATE as f32));
+            let (c, s) = (dot(&rest, &wave.cos), dot(&rest, &wave.sin));
+            if c * c + s * s > power {
+                power = c * c + s * s;
+                best = candidate as f32;
+            }
+        }
+        hz[count - 1] = best;
+        let fit = solve(window, &[1f32; WINDOW], hz, count, &mut rest);
+        let dial = fit.hz.get(2..count)?;
+        if dial
+            .iter()
+            .any(|f| !DIAL_TONE_HZ.contains(&(f.round() as i32)))
+        {
+            return None;
+        }
+        if check(&fit, picks, limits).is_ok() {
+            return Some(fit);
+        }
+        hz = fit.hz;
+    }
+    None
+}
