@@ -565,6 +565,8 @@ fn refused(error: BeginError) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(body: &str) -> Result<Wanted, Problem> {
@@ -654,6 +656,41 @@ mod tests {
         for bad in ["", "-1", "61", "1.5", "+1x", "99999999999999999999"] {
             assert!(wait_seconds(bad).is_err(), "{bad}");
         }
+    }
+
+    proptest! {
+        #[test]
+        fn any_body_is_read_or_refused(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Wanted::read(&body);
+        }
+
+        #[test]
+        fn any_fields_are_read_or_refused_without_repeating_them(
+            names in proptest::collection::vec("to|channel|subject|locale|purpose|ttl|[a-z]{1,8}", 0..8),
+            values in proptest::collection::vec(any_value(), 8),
+        ) {
+            let fields: Vec<String> = names
+                .iter()
+                .zip(&values)
+                .map(|(name, value)| format!("\"{name}\": {value}"))
+                .collect();
+            if let Err(problem) = Wanted::read(format!("{{{}}}", fields.join(",")).as_bytes()) {
+                let told = serde_json::to_string(&problem.body()).expect("serializes");
+                prop_assert!(!told.contains("7946095"), "{told}");
+            }
+        }
+    }
+
+    fn any_value() -> impl Strategy<Value = serde_json::Value> {
+        prop_oneof![
+            "\\+44207946095[0-9]([,;x#pw][0-9a-z=]{0,8})?".prop_map(Into::into),
+            "[a-zA-Z_-]{0,12}".prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            Just(serde_json::json!(442079460958u64)),
+            Just(serde_json::json!(["+442079460958"])),
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+        ]
     }
 
     #[test]

@@ -83,6 +83,8 @@ pub async fn run(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use jiff::Timestamp;
     use uuid::Uuid;
 
@@ -109,7 +111,7 @@ mod tests {
             to: Some(number.masked().into()),
             locale: "en-GB".into(),
             created: Timestamp::UNIX_EPOCH,
-            expires: Timestamp::from_second(4_000_000_000)?,
+            expires: Timestamp::UNIX_EPOCH + Duration::from_secs(120),
         });
         store
             .begin(NewChallenge {

@@ -149,7 +149,7 @@ impl Sqlite {
 
     fn write<T: Send + 'static>(
         &self,
-        operation: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        operation: impl Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Pending<T> {
         match &self.hands {
             Some((writer, _)) => writer.write(operation),

@@ -21,7 +21,8 @@ const QUEUE: usize = 1024;
 trait Operation: Send {
     /// Whether it cannot be part of a transaction.
     fn alone(&self) -> bool;
-    /// Carries it out, within the group's transaction unless it is to be alone.
+    /// Carries it out, within the group's transaction unless it is to be alone. May be done over
+    /// when a transaction was rolled back.
     fn run(&mut self, connection: &Connection) -> Result<(), StoreError>;
     /// Tells the one who asked, once it is known whether the group is durable.
     fn settle(self: Box<Self>, durable: Result<(), StoreError>);
@@ -30,14 +31,14 @@ trait Operation: Send {
 /// An operation that answers with a `T`.
 struct Asked<F, T> {
     alone: bool,
-    operation: Option<F>,
+    operation: F,
     value: Option<T>,
     answer: oneshot::Sender<Result<T, StoreError>>,
 }
 
 impl<F, T> Operation for Asked<F, T>
 where
-    F: FnOnce(&Connection) -> Result<T, StoreError> + Send,
+    F: Fn(&Connection) -> Result<T, StoreError> + Send,
     T: Send,
 {
     fn alone(&self) -> bool {
@@ -45,8 +46,7 @@ where
     }
 
     fn run(&mut self, connection: &Connection) -> Result<(), StoreError> {
-        let operation = self.operation.take().ok_or(StoreError::Closed)?;
-        self.value = Some(operation(connection)?);
+        self.value = Some((self.operation)(connection)?);
         Ok(())
     }
 
@@ -81,7 +81,7 @@ impl Writer {
     /// or it has not happened.
     pub fn write<T: Send + 'static>(
         &self,
-        operation: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        operation: impl Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Pending<T> {
         self.ask(false, operation)
     }
@@ -89,7 +89,7 @@ impl Writer {
     /// Has an operation carried out between two groups, outside of any transaction.
     pub fn write_alone<T: Send + 'static>(
         &self,
-        operation: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        operation: impl Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Pending<T> {
         self.ask(true, operation)
     }
@@ -97,14 +97,14 @@ impl Writer {
     fn ask<T: Send + 'static>(
         &self,
         alone: bool,
-        operation: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        operation: impl Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Pending<T> {
         let queue = self.queue.clone();
         Box::pin(async move {
             let (answer, answered) = oneshot::channel();
             let asked = Asked {
                 alone,
-                operation: Some(operation),
+                operation,
                 value: None,
                 answer,
             };
@@ -156,27 +156,49 @@ fn commit(
     group: &mut Vec<Box<dyn Operation>>,
     failed: &mut Vec<(Box<dyn Operation>, StoreError)>,
 ) -> Result<(), StoreError> {
-    let statement = |sql| -> Result<(), StoreError> {
-        connection.prepare_cached(sql)?.execute([])?;
-        Ok(())
-    };
-    statement("BEGIN IMMEDIATE")?;
+    statement(connection, "BEGIN IMMEDIATE")?;
+    let all = group
+        .iter_mut()
+        .try_for_each(|operation| operation.run(connection));
+    if all.is_err() {
+        // Rare, so that the groups in which all goes well do not pay for the savepoints by which
+        // one that fails is undone alone.
+        if !connection.is_autocommit() {
+            statement(connection, "ROLLBACK")?;
+        }
+        one_by_one(connection, group, failed)?;
+    }
+    statement(connection, "COMMIT")
+}
+
+/// Carries out a group again, each operation so that it can be undone by itself.
+fn one_by_one(
+    connection: &Connection,
+    group: &mut Vec<Box<dyn Operation>>,
+    failed: &mut Vec<(Box<dyn Operation>, StoreError)>,
+) -> Result<(), StoreError> {
+    statement(connection, "BEGIN IMMEDIATE")?;
     let mut next = 0;
     while let Some(operation) = group.get_mut(next) {
-        statement("SAVEPOINT operation")?;
+        statement(connection, "SAVEPOINT operation")?;
         match operation.run(connection) {
             Ok(()) => next += 1,
             // SQLite itself rolls the whole transaction back on a full disk, an input or output
             // error or a lack of memory.
             Err(error) if connection.is_autocommit() => return Err(error),
             Err(error) => {
-                statement("ROLLBACK TO operation")?;
+                statement(connection, "ROLLBACK TO operation")?;
                 failed.push((group.remove(next), error));
             }
         }
-        statement("RELEASE operation")?;
+        statement(connection, "RELEASE operation")?;
     }
-    statement("COMMIT")
+    Ok(())
+}
+
+fn statement(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+    connection.prepare_cached(sql)?.execute([])?;
+    Ok(())
 }
 
 #[cfg(test)]
