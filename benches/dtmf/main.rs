@@ -8,6 +8,7 @@ mod channel;
 mod corpus;
 mod quality;
 mod spandsp;
+mod speed;
 mod talkoff;
 
 fn main() -> anyhow::Result<()> {
@@ -30,7 +31,11 @@ fn main() -> anyhow::Result<()> {
         Some("talkoff") => {
             talkoff::table(passes)?;
         }
+        Some("speed") => {
+            speed::table()?;
+        }
         _ => {
+            speed::table()?;
             quality::table(trials, None)?;
             talkoff::table(passes)?;
         }

@@ -93,7 +93,11 @@ pub fn table(passes: usize) -> anyhow::Result<String> {
                     *we.entry(digit.as_char()).or_insert(0usize) += 1;
                 }
             };
-            let mut detector = Detector::new(DetectorConfig::default());
+            let mut config = DetectorConfig::default();
+            if let Ok(text) = std::env::var("DTMF_SNR") {
+                config.snr_db = text.parse()?;
+            }
+            let mut detector = Detector::new(config);
             detector.feed(&samples, &mut sink);
             detector.finish(&mut sink);
             for key in spandsp.keys(&samples, false)?.chars() {

@@ -1,6 +1,6 @@
 //! Hears the keys in one stream of audio.
 
-use super::bank::{self, GAIN, Gate, Likeness, Sums};
+use super::bank::{GAIN, Gate, Kernel, Likeness, Sums};
 use super::fit::{self, Limits};
 use super::measures::{Measures, Verdict};
 use super::presence::{SPAN, Tones};
@@ -91,6 +91,7 @@ struct Sounding {
 /// Hears the keys in one stream of 8 kHz audio; no allocation after `new`, about 1.6 kB.
 #[derive(Debug, Clone)]
 pub struct Detector {
+    kernel: Kernel,
     gate: Gate,
     limits: Limits,
     /// The frame being filled.
@@ -117,6 +118,7 @@ impl Detector {
         // leakage take some more.
         let weakest = amplitude(config.weakest_dbm0 - 6.0) * GAIN;
         Detector {
+            kernel: Kernel::fastest(),
             gate: Gate {
                 weakest: weakest * weakest,
                 high_over_low: ratio(config.high_stronger_db + 3.0),
@@ -170,10 +172,40 @@ impl Detector {
             self.filled += take;
             samples = later;
             if self.filled == FRAME {
-                let sums = bank::correlate(&self.frame);
+                let sums = self.correlate();
                 self.close_frame(&sums, sink, trace);
             }
         }
+    }
+
+    fn correlate(&self) -> Sums {
+        let mut sums = [Sums::default()];
+        self.kernel
+            .correlate(std::slice::from_ref(&self.frame), &mut sums);
+        sums[0]
+    }
+
+    /// Takes one frame whose sums are known.
+    #[inline]
+    pub(super) fn feed_frame(
+        &mut self,
+        frame: &[i16; FRAME],
+        sums: &Sums,
+        sink: &mut impl FnMut(Detection),
+    ) {
+        if self.filled == 0 {
+            self.keep(frame);
+            self.judge_frame(sums, sink, &mut |_| ());
+        } else {
+            self.feed(frame, sink);
+        }
+    }
+
+    #[inline]
+    fn keep(&mut self, frame: &[i16; FRAME]) {
+        let slot = (self.position / FRAME as u64) as usize % FRAMES_KEPT;
+        self.kept[slot] = *frame;
+        self.position += FRAME as u64;
     }
 
     /// Tells of samples that were lost. They make no key, end none that goes on after them, and
@@ -204,7 +236,7 @@ impl Detector {
             self.filled += take;
             left -= take;
             if self.filled == FRAME {
-                let sums = bank::correlate(&self.frame);
+                let sums = self.correlate();
                 self.close_frame(&sums, sink, &mut |_| ());
             }
         }
@@ -238,10 +270,19 @@ impl Detector {
         sink: &mut impl FnMut(Detection),
         trace: &mut impl FnMut(Verdict),
     ) {
-        let slot = (self.position / FRAME as u64) as usize % FRAMES_KEPT;
-        self.kept[slot] = self.frame;
-        self.position += FRAME as u64;
+        let frame = self.frame;
+        self.keep(&frame);
         self.filled = 0;
+        self.judge_frame(sums, sink, trace);
+    }
+
+    #[inline]
+    fn judge_frame(
+        &mut self,
+        sums: &Sums,
+        sink: &mut impl FnMut(Detection),
+        trace: &mut impl FnMut(Verdict),
+    ) {
         let likeness = self.gate.admit(sums);
         let before = std::mem::replace(&mut self.before, likeness);
         if likeness.is_none() && before.is_none() && self.sounding.is_none() {
