@@ -1,7 +1,7 @@
 //! Hears the keys in one stream of audio.
 
 use super::bank::{GAIN, Gate, Kernel, Likeness, Sums};
-use super::fit::{self, Limits};
+use super::fit::{self, Blocks, Limits};
 use super::measures::{Measures, Verdict};
 use super::presence::{SPAN, Tones};
 use super::tones::{FRAME, WINDOW};
@@ -283,12 +283,25 @@ impl Detector {
         sink: &mut impl FnMut(Detection),
         trace: &mut impl FnMut(Verdict),
     ) {
-        let likeness = self.gate.admit(sums);
+        let likeness = self.gate.admit(sums).filter(|l| self.could_be(l));
         let before = std::mem::replace(&mut self.before, likeness);
         if likeness.is_none() && before.is_none() && self.sounding.is_none() {
             return;
         }
         self.look_closely(likeness, before, sink, trace);
+    }
+
+    /// Whether both tones of a likeness could be steady over the newest frame.
+    #[cold]
+    fn could_be(&self, likeness: &Likeness) -> bool {
+        let newest = (self.position / FRAME as u64 - 1) as usize % FRAMES_KEPT;
+        let mut audio = [0f32; FRAME];
+        for (x, sample) in audio.iter_mut().zip(&self.kept[newest]) {
+            *x = f32::from(*sample);
+        }
+        let steady =
+            |tone| Blocks::new(&audio, tone).may_be_steady(FRAME / fit::BLOCK, &self.limits);
+        steady(usize::from(likeness.row)) && steady(4 + usize::from(likeness.column))
     }
 
     #[cold]
@@ -301,76 +314,104 @@ impl Detector {
     ) {
         let mut buffer = [0f32; KEPT];
         let oldest = self.position.saturating_sub(KEPT as u64);
-        let there = (self.position - oldest) as usize;
-        let audio = &mut buffer[..there];
-        for (index, x) in audio.iter_mut().enumerate() {
-            let at = oldest + index as u64;
-            *x = f32::from(
-                self.kept[(at / FRAME as u64) as usize % FRAMES_KEPT][(at % FRAME as u64) as usize],
-            );
+        let mut filled = 0;
+        for frame in oldest / FRAME as u64..self.position / FRAME as u64 {
+            let kept = &self.kept[frame as usize % FRAMES_KEPT];
+            for (x, sample) in buffer[filled..].iter_mut().zip(kept) {
+                *x = f32::from(*sample);
+            }
+            filled += FRAME;
         }
-        let audio = &*audio;
+        let audio = &buffer[..filled.min(KEPT)];
         self.follow(audio, oldest, sink);
         // A key of 40 ms holds one whole frame, and with it one of four windows: the one that
         // ends with the frame, or one of the three that end 4, 8 and 12 ms into the next.
+        const BLOCK: u64 = fit::BLOCK as u64;
         let newest = self.position;
-        let attempts = [
-            before.map(|b| (b, newest - 96)),
-            before.map(|b| (b, newest - 64)),
-            before.map(|b| (b, newest - 160 + 96)),
-            likeness.map(|l| (l, newest)),
-        ];
-        for (likeness, end) in attempts.into_iter().flatten() {
-            self.attempt(audio, oldest, likeness, end, sink, trace);
+        let after = newest - FRAME as u64;
+        let looks = [(before, after + BLOCK, 3), (likeness, newest, 1)];
+        for (likeness, first_end, count) in looks {
+            if let Some(likeness) = likeness {
+                self.attempt(audio, oldest, likeness, first_end, count, sink, trace);
+            }
         }
     }
 
+    /// Judges `count` windows, a block apart, the first of which ends at `first_end`.
+    #[allow(clippy::too_many_arguments)]
     fn attempt(
         &mut self,
         audio: &[f32],
         oldest: u64,
         likeness: Likeness,
-        end: u64,
+        first_end: u64,
+        count: usize,
         sink: &mut impl FnMut(Detection),
         trace: &mut impl FnMut(Verdict),
     ) {
-        let Some(start) = end.checked_sub(WINDOW as u64) else {
-            return;
-        };
-        if start < self.earliest || start < oldest || self.is_lost(start, end) {
-            return;
-        }
-        let Some(digit) =
-            Digit::from_row_column(usize::from(likeness.row), usize::from(likeness.column))
-        else {
+        let (row, column) = (usize::from(likeness.row), usize::from(likeness.column));
+        let Some(digit) = Digit::from_row_column(row, column) else {
             return;
         };
         if self.sounding.is_some_and(|key| key.digit == digit) {
             return;
         }
-        let at = (start - oldest) as usize;
-        let Some(window) = audio
-            .get(at..)
-            .and_then(|rest| rest.first_chunk::<WINDOW>())
+        let Some(first_start) = first_end.checked_sub(WINDOW as u64) else {
+            return;
+        };
+        let Some(audio_here) = first_start
+            .checked_sub(oldest)
+            .and_then(|at| audio.get(at as usize..))
         else {
             return;
         };
-        match fit::judge(window, likeness.row, likeness.column, &self.limits) {
-            Ok(measures) => {
-                trace(Verdict {
-                    start_sample: start,
-                    digit,
-                    measures: Some(measures),
-                    refusal: None,
-                });
-                self.begin(audio, oldest, digit, start, measures, sink);
+        let (kernel, limits) = (self.kernel, self.limits);
+        let blocks = |tone| {
+            kernel.wide(
+                #[inline(always)]
+                || Blocks::new(audio_here, tone),
+            )
+        };
+        let low = blocks(row);
+        let mut high = None;
+        for index in 0..count {
+            let start = first_start + (index * fit::BLOCK) as u64;
+            if start < self.earliest || self.is_lost(start, start + WINDOW as u64) {
+                continue;
             }
-            Err((refusal, measures)) => trace(Verdict {
+            let Some(window) = audio_here
+                .get(index * fit::BLOCK..)
+                .and_then(|rest| rest.first_chunk::<WINDOW>())
+            else {
+                return;
+            };
+            let judged = low
+                .frequency(index, &self.limits)
+                .and_then(|low_hz| {
+                    let high = high.get_or_insert_with(|| blocks(4 + column));
+                    Ok([low_hz, high.frequency(index, &self.limits)?])
+                })
+                .map_err(|refusal| (refusal, None))
+                .and_then(|rough| {
+                    kernel.wide(
+                        #[inline(always)]
+                        || fit::judge(window, likeness.row, likeness.column, rough, &limits),
+                    )
+                });
+            let (measures, refusal) = match judged {
+                Ok(measures) => (Some(measures), None),
+                Err((refusal, measures)) => (measures, Some(refusal)),
+            };
+            trace(Verdict {
                 start_sample: start,
                 digit,
                 measures,
-                refusal: Some(refusal),
-            }),
+                refusal,
+            });
+            if let (Some(measures), None) = (measures, refusal) {
+                self.begin(audio, oldest, digit, start, measures, sink);
+                return;
+            }
         }
     }
 

@@ -38,8 +38,10 @@ pub struct Tones {
     pub even: [Pair; HALF / 2],
     /// Sines for the odd fold.
     pub odd: [Pair; HALF / 2],
-    /// Cosine and sine of each nominal tone over a window, phase 0 at the window's middle.
-    pub window: [[[f32; WINDOW]; 2]; 8],
+    /// Cosine and sine of each nominal tone over a block, phase 0 at the block's middle.
+    pub block: [[[f32; BLOCK]; 2]; 8],
+    /// Cosine and sine of what each nominal tone turns by in so many blocks.
+    pub turn: [[[f32; 2]; 16]; 8],
 }
 
 /// The tables.
@@ -47,7 +49,8 @@ pub static TONES: LazyLock<Box<Tones>> = LazyLock::new(|| {
     let mut tones = Box::new(Tones {
         even: [Pair([0; 16]); HALF / 2],
         odd: [Pair([0; 16]); HALF / 2],
-        window: [[[0.0; WINDOW]; 2]; 8],
+        block: [[[0.0; BLOCK]; 2]; 8],
+        turn: [[[0.0; 2]; 16]; 8],
     });
     for (tone, hz) in TONES_HZ.iter().enumerate() {
         let step = TAU * hz / RATE;
@@ -57,10 +60,14 @@ pub static TONES: LazyLock<Box<Tones>> = LazyLock::new(|| {
                 (angle.cos() * COEFFICIENT_SCALE).round() as i16;
             tones.odd[k / 2].0[tone * 2 + k % 2] = (angle.sin() * COEFFICIENT_SCALE).round() as i16;
         }
-        for n in 0..WINDOW {
-            let angle = step * (n as f64 - (WINDOW as f64 - 1.0) / 2.0);
-            tones.window[tone][0][n] = angle.cos() as f32;
-            tones.window[tone][1][n] = angle.sin() as f32;
+        for n in 0..BLOCK {
+            let angle = step * (n as f64 - (BLOCK as f64 - 1.0) / 2.0);
+            tones.block[tone][0][n] = angle.cos() as f32;
+            tones.block[tone][1][n] = angle.sin() as f32;
+        }
+        for (blocks, turn) in tones.turn[tone].iter_mut().enumerate() {
+            let angle = step * (blocks * BLOCK) as f64;
+            *turn = [angle.cos() as f32, angle.sin() as f32];
         }
     }
     tones

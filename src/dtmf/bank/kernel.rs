@@ -69,6 +69,17 @@ impl Kernel {
         }
     }
 
+    /// Runs `work`, plain Rust that is inlined whole, compiled for this instruction set. Floating
+    /// point gives the same on all: the order of operations is fixed and nothing is fused.
+    #[inline(always)]
+    pub(in super::super) fn wide<R>(self, work: impl FnOnce() -> R) -> R {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => simd::wide_avx2(work),
+            _ => work(),
+        }
+    }
+
     /// Correlates each frame with the eight tones, as far as there is room in `sums`.
     pub fn correlate(self, frames: &[[i16; FRAME]], sums: &mut [Sums]) {
         let tones: &Tones = &TONES;

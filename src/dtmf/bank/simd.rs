@@ -72,6 +72,19 @@ fn project_sse2(table: &[Pair; PAIRS], fold: &[i16; HALF]) -> [i32; 8] {
     out
 }
 
+/// Runs plain Rust compiled for AVX2. To be called only where the processor has it.
+#[inline]
+pub fn wide_avx2<R>(work: impl FnOnce() -> R) -> R {
+    debug_assert!(is_x86_feature_detected!("avx2"));
+    // SAFETY: `Set::Avx2` exists only where AVX2 was detected.
+    unsafe { run_avx2(work) }
+}
+
+#[target_feature(enable = "avx2")]
+fn run_avx2<R>(work: impl FnOnce() -> R) -> R {
+    work()
+}
+
 /// AVX2. To be called only where the processor has it.
 pub fn correlate_avx2(tones: &Tones, frames: &[[i16; FRAME]], sums: &mut [Sums]) {
     debug_assert!(is_x86_feature_detected!("avx2"));
