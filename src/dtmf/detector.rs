@@ -63,8 +63,6 @@ pub enum Detection {
 /// Frames of audio kept for the fits.
 const FRAMES_KEPT: usize = 4;
 const KEPT: usize = FRAMES_KEPT * FRAME;
-/// Steps in which the tones of a key are followed, 2 ms.
-const HOP: u64 = 16;
 /// A key has ended when its tones were away for this long, 30 ms: an interruption of 10 ms or a
 /// lost packet of 20 ms filled with silence does not end it, a pause of 40 ms does.
 const AWAY: u64 = 240;
@@ -82,7 +80,7 @@ struct Sounding {
     start: u64,
     /// Where the tones were last there.
     last: u64,
-    /// The next centre of a window to look at.
+    /// The start of the next block to look at.
     next: u64,
     /// For how long they have been away.
     away: u64,
@@ -424,10 +422,7 @@ impl Detector {
         measures: Measures,
         sink: &mut impl FnMut(Detection),
     ) {
-        let tones = Tones {
-            hz: [measures.low_hz, measures.high_hz],
-            amplitude: [amplitude(measures.low_dbm0), amplitude(measures.high_dbm0)],
-        };
+        let tones = Tones::new(digit, &measures);
         // Backwards from the window's middle to where the tones began, in steps of 1 ms.
         let middle = window_start + WINDOW as u64 / 2;
         let mut start = middle;
@@ -448,8 +443,8 @@ impl Detector {
             tones,
             measures,
             start,
-            last: window_start + WINDOW as u64 - SPAN as u64 / 2,
-            next: window_start + WINDOW as u64 - SPAN as u64 / 2,
+            last: window_start + (WINDOW - fit::BLOCK) as u64,
+            next: window_start + (WINDOW - fit::BLOCK) as u64,
             away: 0,
         });
         sink(Detection::Began {
@@ -461,26 +456,47 @@ impl Detector {
         self.follow(audio, oldest, sink);
     }
 
-    /// Follows the key that sounds through the newest audio.
+    /// Follows the key that sounds through the newest audio, block by block: each block is weighed
+    /// together with half of both neighbours.
     fn follow(&mut self, audio: &[f32], oldest: u64, sink: &mut impl FnMut(Detection)) {
+        const BLOCK: u64 = fit::BLOCK as u64;
         let Some(mut key) = self.sounding else {
             return;
         };
-        while let Some(span) = span_at(audio, oldest, key.next) {
-            let half = SPAN as u64 / 2;
-            if !self.is_lost(key.next - half, key.next + half) {
-                if key.tones.strength(span) >= EDGE {
-                    key.last = key.next;
-                    key.away = 0;
-                } else {
-                    key.away += HOP;
+        while key.next + 2 * BLOCK <= self.position {
+            let Some(here) = key
+                .next
+                .checked_sub(BLOCK + oldest)
+                .and_then(|at| audio.get(at as usize..))
+            else {
+                key.next += BLOCK;
+                continue;
+            };
+            let (row, column) = key.digit.row_column();
+            let kernel = self.kernel;
+            let tones = [row, 4 + column].map(|tone| {
+                kernel.wide(
+                    #[inline(always)]
+                    || Blocks::new(here, tone),
+                )
+            });
+            let whole = (here.len() / fit::BLOCK).min(fit::MOST_BLOCKS);
+            for middle in 1..whole.saturating_sub(1) {
+                if !self.is_lost(key.next - BLOCK, key.next + 2 * BLOCK) {
+                    if key.tones.strength_in(&tones, middle) >= EDGE {
+                        key.last = key.next + BLOCK / 2;
+                        key.away = 0;
+                    } else {
+                        key.away += BLOCK;
+                    }
                 }
-            }
-            key.next += HOP;
-            if key.away >= AWAY {
-                self.sounding = Some(key);
-                self.end_key(u64::MAX, sink);
-                return;
+                key.next += BLOCK;
+                if key.away >= AWAY {
+                    key.last = edge_after(audio, oldest, key.last, &key.tones);
+                    self.sounding = Some(key);
+                    self.end_key(u64::MAX, sink);
+                    return;
+                }
             }
         }
         self.sounding = Some(key);
@@ -489,6 +505,18 @@ impl Detector {
     fn is_lost(&self, start: u64, end: u64) -> bool {
         start < self.lost.1 && self.lost.0 < end
     }
+}
+
+/// The last position from `last` on, in steps of 1 ms, where the tones are still there.
+fn edge_after(audio: &[f32], oldest: u64, last: u64, tones: &Tones) -> u64 {
+    let mut edge = last;
+    while let Some(span) = span_at(audio, oldest, edge + 8) {
+        if tones.strength(span) < EDGE || edge >= last + 2 * fit::BLOCK as u64 {
+            break;
+        }
+        edge += 8;
+    }
+    edge
 }
 
 fn span_at(audio: &[f32], oldest: u64, centre: u64) -> Option<&[f32; SPAN]> {

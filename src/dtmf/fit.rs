@@ -165,6 +165,21 @@ impl Blocks {
         blocks
     }
 
+    /// The amplitude of a tone that turns by this much a block, over block `middle` and half of
+    /// both its neighbours.
+    pub fn amplitude(&self, middle: usize, [c, s]: [f32; 2]) -> f32 {
+        let at = |index: usize| {
+            let index = index.min(MOST_BLOCKS - 1);
+            (self.re[index], self.im[index])
+        };
+        let (re, im) = at(middle);
+        let (before_re, before_im) = at(middle.saturating_sub(1));
+        let (after_re, after_im) = at(middle + 1);
+        let re = re + 0.5 * (before_re * c - before_im * s + after_re * c + after_im * s);
+        let im = im + 0.5 * (before_im * c + before_re * s + after_im * c - after_re * s);
+        (re * re + im * im).sqrt() / BLOCK as f32
+    }
+
     /// Whether the tone could be steady over the first `count` blocks: a rough and quick look.
     #[inline(always)]
     pub fn may_be_steady(&self, count: usize, limits: &Limits) -> bool {

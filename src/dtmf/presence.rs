@@ -2,7 +2,10 @@
 
 use std::f32::consts::TAU;
 
-use super::tones::RATE;
+use super::fit::Blocks;
+use super::measures::Measures;
+use super::tones::{BLOCK, RATE};
+use super::{Digit, amplitude};
 
 /// Samples of the window in which a tone is looked for, 10 ms.
 pub const SPAN: usize = 80;
@@ -14,9 +17,37 @@ pub struct Tones {
     pub hz: [f32; 2],
     /// Amplitudes in sample units.
     pub amplitude: [f32; 2],
+    /// Cosine and sine of what each tone turns by from block to block, beyond its nominal.
+    pub turn: [[f32; 2]; 2],
 }
 
 impl Tones {
+    /// The tones of a key as they were measured.
+    pub fn new(digit: Digit, measures: &Measures) -> Tones {
+        let hz = [measures.low_hz, measures.high_hz];
+        let (low, high) = digit.frequencies();
+        let turn = |hz: f32, nominal: f64| {
+            let (s, c) = ((hz - nominal as f32) * (TAU * BLOCK as f32 / RATE as f32)).sin_cos();
+            [c, s]
+        };
+        Tones {
+            hz,
+            amplitude: [amplitude(measures.low_dbm0), amplitude(measures.high_dbm0)],
+            turn: [turn(hz[0], low), turn(hz[1], high)],
+        }
+    }
+
+    /// How strong the weaker of both tones is about block `middle`, as a share of its amplitude
+    /// in the fit.
+    pub fn strength_in(&self, blocks: &[Blocks; 2], middle: usize) -> f32 {
+        let mut least = f32::INFINITY;
+        for k in 0..2 {
+            let amplitude = blocks[k].amplitude(middle, self.turn[k]);
+            least = least.min(amplitude / self.amplitude[k].max(1e-3));
+        }
+        least
+    }
+
     /// How strong the weaker of both tones is in these 10 ms, as a share of its amplitude in the
     /// fit. A Hann window keeps the tones apart; an edge of the key in its middle gives one half.
     pub fn strength(&self, span: &[f32; SPAN]) -> f32 {
