@@ -1,5 +1,5 @@
 //! The `ringtrue` binary: parses the command line and hands over to [`ringtrue::cli`].
 
-fn main() -> anyhow::Result<()> {
-    Ok(())
+fn main() -> std::process::ExitCode {
+    ringtrue::cli::main()
 }

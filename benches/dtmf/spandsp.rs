@@ -59,6 +59,7 @@ impl SpanDsp {
     }
 
     /// The CPU seconds it takes for these samples.
+    #[allow(dead_code, reason = "the speed table asks for it when it is run")]
     pub fn seconds(&mut self, samples: &[i16]) -> anyhow::Result<f64> {
         self.send(2, samples)?;
         let mut seconds = [0u8; 8];

@@ -1,5 +1,62 @@
 //! The challenge: one question, "does this person hold this phone now?", with one outcome.
+//!
+//! This room is pure. [`Challenge::apply`] is the only way a challenge moves: an [`Event`] and
+//! the time go in, what is to be written down comes out. Two rules hold whatever the events are:
+//! an outcome, once reached, never changes; and only [`Event::Ended`] with
+//! [`Reason::KeyPressed`], on an answered call and before the challenge expires, approves.
 
+mod details;
+mod life;
 mod outcome;
 
+pub use details::{Channel, Details, InvalidTenant, Purpose, Subject, SubjectLength, Tenant};
+pub use life::{Entry, Event, Key, KeySource, LONG_LOG, Life, Stage, State, Status, Step, What};
 pub use outcome::{Outcome, Reason};
+
+use jiff::Timestamp;
+
+/// One challenge: what was asked, and how far it has come. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Challenge {
+    details: std::sync::Arc<Details>,
+    life: Life,
+}
+
+impl Challenge {
+    /// A new challenge, queued, and the first entry of its log.
+    pub fn begin(details: Details) -> (Challenge, Entry) {
+        let (life, entry) = Life::begin(details.created);
+        let details = std::sync::Arc::new(details);
+        (Challenge { details, life }, entry)
+    }
+
+    /// A challenge as the store kept it.
+    pub fn restore(details: Details, life: Life) -> Challenge {
+        Challenge {
+            details: std::sync::Arc::new(details),
+            life,
+        }
+    }
+
+    /// What was asked.
+    pub fn details(&self) -> &Details {
+        &self.details
+    }
+
+    /// How far it has come.
+    pub fn life(&self) -> Life {
+        self.life
+    }
+
+    /// Open at a stage, or ended for a reason.
+    pub fn state(&self) -> State {
+        self.life.state()
+    }
+
+    /// Applies an event at a time; what comes out is to be written to the log.
+    ///
+    /// Time is that of the challenge's own clock and never runs backwards between two calls.
+    pub fn apply(&mut self, event: Event, now: Timestamp) -> Step {
+        self.life.apply(event, now, self.details.expires)
+    }
+}

@@ -64,7 +64,75 @@ pub enum Reason {
     CancelledByCaller,
 }
 
+impl Outcome {
+    /// Its name in the API and in the store.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Outcome::Approved => "approved",
+            Outcome::Denied => "denied",
+            Outcome::Expired => "expired",
+            Outcome::Failed => "failed",
+            Outcome::Cancelled => "cancelled",
+        }
+    }
+}
+
 impl Reason {
+    /// Every reason.
+    pub const ALL: [Reason; 20] = [
+        Reason::KeyPressed,
+        Reason::Refused,
+        Reason::WrongKeys,
+        Reason::NoKeys,
+        Reason::HungUp,
+        Reason::Busy,
+        Reason::NoAnswer,
+        Reason::Declined,
+        Reason::NoSuchNumber,
+        Reason::Forwarded,
+        Reason::MediaIncompatible,
+        Reason::MediaLost,
+        Reason::TrunkRejected,
+        Reason::TrunkUnavailable,
+        Reason::CallFailed,
+        Reason::CallTooLong,
+        Reason::Overloaded,
+        Reason::Interrupted,
+        Reason::TimedOut,
+        Reason::CancelledByCaller,
+    ];
+
+    /// Its name in the API and in the store.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Reason::KeyPressed => "key_pressed",
+            Reason::Refused => "refused",
+            Reason::WrongKeys => "wrong_keys",
+            Reason::NoKeys => "no_keys",
+            Reason::HungUp => "hung_up",
+            Reason::Busy => "busy",
+            Reason::NoAnswer => "no_answer",
+            Reason::Declined => "declined",
+            Reason::NoSuchNumber => "no_such_number",
+            Reason::Forwarded => "forwarded",
+            Reason::MediaIncompatible => "media_incompatible",
+            Reason::MediaLost => "media_lost",
+            Reason::TrunkRejected => "trunk_rejected",
+            Reason::TrunkUnavailable => "trunk_unavailable",
+            Reason::CallFailed => "call_failed",
+            Reason::CallTooLong => "call_too_long",
+            Reason::Overloaded => "overloaded",
+            Reason::Interrupted => "interrupted",
+            Reason::TimedOut => "timed_out",
+            Reason::CancelledByCaller => "cancelled_by_caller",
+        }
+    }
+
+    /// The reason of that name.
+    pub fn from_name(name: &str) -> Option<Reason> {
+        Self::ALL.into_iter().find(|r| r.name() == name)
+    }
+
     /// The outcome that this reason belongs to; each reason has exactly one.
     pub const fn outcome(self) -> Outcome {
         use Reason::*;
@@ -77,5 +145,35 @@ impl Reason {
             | MediaLost | TrunkRejected | TrunkUnavailable | CallFailed | CallTooLong
             | Overloaded | Interrupted => Outcome::Failed,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_own_name_which_is_that_of_the_api() {
+        let names: HashSet<_> = Reason::ALL.iter().map(|r| r.name()).collect();
+        assert_eq!(names.len(), Reason::ALL.len());
+        for reason in Reason::ALL {
+            assert_eq!(serde_json::json!(reason), serde_json::json!(reason.name()));
+            assert_eq!(Reason::from_name(reason.name()), Some(reason));
+            let outcome = reason.outcome();
+            assert_eq!(
+                serde_json::json!(outcome),
+                serde_json::json!(outcome.name())
+            );
+        }
+    }
+
+    #[test]
+    fn one_reason_alone_approves() {
+        let approving = Reason::ALL
+            .into_iter()
+            .filter(|r| r.outcome() == Outcome::Approved);
+        assert_eq!(approving.collect::<Vec<_>>(), [Reason::KeyPressed]);
     }
 }

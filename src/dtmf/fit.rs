@@ -4,6 +4,9 @@
 //! that fills a share `f` of the window leaves `f (1 - f)` of its power unexplained by steady
 //! tones, 4 dB below the tones at 23 ms, and none at 32 ms.
 
+// Matrix code reads by its indices.
+#![allow(clippy::needless_range_loop)]
+
 use super::measures::{Measures, Refusal};
 pub use super::tones::BLOCK;
 use super::tones::{BLOCKS, RATE, TONES, TONES_HZ, WINDOW};

@@ -1,25 +1,18 @@
 //! Phone numbers: E.164, kind, masking; what is not a direct-dial number is refused.
+//!
+//! A challenge proves that a person holds *one phone*. A number that reaches a switchboard and
+//! then dials on (an extension, a pause, post-dial digits) proves nothing of the kind, so such
+//! text never becomes a [`PhoneNumber`]. The text is read by our own strict reader first, which
+//! leaves at most a plus sign and a bounded run of ASCII digits; only those reach libphonenumber.
 
-/// A valid direct-dial number.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct PhoneNumber {
-    e164: smallvec::SmallVec<[u8; 16]>,
-}
+mod error;
+mod kind;
+mod number;
+mod region;
+pub mod serial;
+mod text;
 
-impl PhoneNumber {
-    /// The number in E.164 with its plus sign. Never log this: use [`PhoneNumber::masked`].
-    pub fn e164(&self) -> &str {
-        std::str::from_utf8(&self.e164).unwrap_or("")
-    }
-
-    /// Country code and last two digits, the rest hidden: fit for logs and answers.
-    pub fn masked(&self) -> String {
-        String::new()
-    }
-}
-
-impl std::fmt::Debug for PhoneNumber {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.masked())
-    }
-}
+pub use error::{Indirection, PhoneError};
+pub use kind::NumberKind;
+pub use number::PhoneNumber;
+pub use region::{Region, UnknownRegion};

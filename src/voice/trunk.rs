@@ -1,11 +1,9 @@
 //! A trunk: a SIP carrier that calls go through.
 
-use std::fmt;
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
 use crate::audio::Codec;
+use crate::sip::transaction::Account;
 
 /// A SIP carrier, as configured under `[trunk.NAME]`.
 #[derive(Clone)]
@@ -17,7 +15,7 @@ pub struct Trunk {
     /// The domain in request, From and To URIs; the proxy's host if the carrier names no other.
     pub domain: Arc<str>,
     /// Digest credentials, if the carrier asks for them.
-    pub credentials: Option<Credentials>,
+    pub credentials: Option<Arc<Account>>,
     /// The user part of From where the dialplan names none.
     pub caller_id: Option<Arc<str>>,
     /// Codecs to offer, in order of preference.
@@ -29,21 +27,4 @@ pub struct Trunk {
     pub max_calls: usize,
     /// Whether the leading plus of E.164 is kept in the request URI.
     pub plus: bool,
-}
-
-/// Digest credentials (RFC 8760). `Debug` shows the user name alone.
-#[derive(Clone)]
-pub struct Credentials {
-    /// The user name.
-    pub username: Arc<str>,
-    /// The password.
-    pub password: Zeroizing<String>,
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials")
-            .field("username", &self.username)
-            .finish_non_exhaustive()
-    }
 }

@@ -1,0 +1,138 @@
+//! `ringtrue call NUMBER`: one verification call without the API, with a live SIP ladder.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::capture::Capture;
+use super::ladder::Ladder;
+use super::service::Voice;
+use crate::challenge::{Outcome, Reason};
+use crate::config::Config;
+use crate::phone::PhoneNumber;
+use crate::voice::order::{CallOrder, CallRef, Command, KeySource, News};
+use crate::voice::wire::{Datagram, Tap};
+
+/// Datagrams that may wait to be drawn or written.
+const WATCHED: usize = 8192;
+
+/// Calls a number once and shows what happens.
+#[derive(Debug, Clone, clap::Args)]
+pub struct CallArgs {
+    /// The number, in E.164: `+442079460123`.
+    #[arg(value_parser = PhoneNumber::parse)]
+    number: PhoneNumber,
+    /// Write signalling and media to this file, for Wireshark.
+    #[arg(long, value_name = "FILE")]
+    pcap: Option<PathBuf>,
+}
+
+/// Places the call. The outcome decides the exit code.
+///
+/// # Errors
+/// When the call cannot be placed at all, or the file not be written.
+pub async fn run(
+    args: CallArgs,
+    config: &Config,
+    out: &mut (dyn Write + Send),
+) -> anyhow::Result<Outcome> {
+    let (tap, mut wire) = Tap::open(WATCHED);
+    let mut config = config.clone();
+    // Beside a running service the usual port is taken; a call of one's own needs none.
+    config.sip.bind.set_port(0);
+    let mut voice = Voice::start(&config, tap).await?;
+    let route = voice.dialplan.route(&args.number)?;
+    let mut capture = args.pcap.as_deref().map(Capture::create).transpose()?;
+    let mut ladder = Ladder::new(out);
+    ladder.heading("Ringtrue", &route.trunk)?;
+    let order = CallOrder {
+        call: CallRef(Uuid::now_v7()),
+        to: args.number,
+        trunk: route.trunk,
+        caller_id: route.caller_id,
+        locale: route.locale,
+        time_left: Duration::from_secs(300),
+    };
+    voice
+        .gateway
+        .commands
+        .send(Command::Place(Box::new(order)))
+        .await?;
+    let mut reason = None;
+    while reason.is_none() {
+        tokio::select! {
+            datagram = wire.recv() => draw(&mut ladder, &mut capture, datagram)?,
+            report = voice.gateway.reports.recv() => {
+                let Some(report) = report else { anyhow::bail!("the gateway has stopped") };
+                // What was sent before it stands before it.
+                drain(&mut ladder, &mut capture, &mut wire)?;
+                match report.news {
+                    News::Dialling | News::Ringing | News::Answered => {}
+                    News::Key { digit, source, counted } => {
+                        let how = match source {
+                            KeySource::Rfc4733 => "RFC 4733",
+                            KeySource::SipInfo => "SIP INFO",
+                            KeySource::InBand => "in-band",
+                        };
+                        let fate = if counted { "" } else { ", set aside: too early" };
+                        ladder.note(SystemTime::now(), &format!("{digit} heard by {how}{fate}"))?;
+                    }
+                    News::Ended(why) => {
+                        let text = format!("{:?}: {}", why.outcome(), snake(why));
+                        ladder.note(SystemTime::now(), &text)?;
+                        reason = Some(why);
+                    }
+                }
+            }
+        }
+    }
+    // The goodbye and the BYE follow the outcome.
+    let until = tokio::time::Instant::now() + Duration::from_secs(10);
+    while let Ok(Some(datagram)) = tokio::time::timeout_at(until, wire.recv()).await {
+        let last = datagram.bytes.starts_with(b"SIP/2.0 200")
+            && datagram.bytes.windows(4).any(|word| word == b" BYE");
+        draw(&mut ladder, &mut capture, Some(datagram))?;
+        if last {
+            break;
+        }
+    }
+    voice.stop().await;
+    let reason = reason.unwrap_or(Reason::CallFailed);
+    Ok(reason.outcome())
+}
+
+/// The reason as the API writes it.
+fn snake(reason: Reason) -> String {
+    serde_json::to_value(reason)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}
+
+fn draw<W: Write>(
+    ladder: &mut Ladder<W>,
+    capture: &mut Option<Capture>,
+    datagram: Option<Datagram>,
+) -> anyhow::Result<()> {
+    if let Some(datagram) = datagram {
+        ladder.datagram(&datagram)?;
+        if let Some(capture) = capture {
+            capture.write(&datagram)?;
+        }
+    }
+    Ok(())
+}
+
+fn drain<W: Write>(
+    ladder: &mut Ladder<W>,
+    capture: &mut Option<Capture>,
+    wire: &mut mpsc::Receiver<Datagram>,
+) -> anyhow::Result<()> {
+    while let Ok(datagram) = wire.try_recv() {
+        draw(ladder, capture, Some(datagram))?;
+    }
+    Ok(())
+}

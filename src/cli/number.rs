@@ -1,0 +1,146 @@
+//! `ringtrue number`: what is known of one person's number, and its erasure, beside a running
+//! service too.
+
+use std::io::Write;
+
+use crate::phone::{PhoneError, PhoneNumber};
+use crate::store::Store;
+
+/// What to do with what is kept of a number.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Subcommand)]
+pub enum NumberCommand {
+    /// List the latest challenges to a number, newest first.
+    History {
+        /// The number, in E.164: `+442079460123`.
+        #[arg(value_parser = number)]
+        number: PhoneNumber,
+        /// How many at most.
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        limit: u32,
+    },
+    /// Erase a number from every challenge that has ended; the challenges stay.
+    Erase {
+        /// The number, in E.164: `+442079460123`.
+        #[arg(value_parser = number)]
+        number: PhoneNumber,
+    },
+}
+
+fn number(text: &str) -> Result<PhoneNumber, PhoneError> {
+    PhoneNumber::parse(text)
+}
+
+/// Carries the command out.
+///
+/// # Errors
+/// If the store cannot be used.
+pub async fn run(
+    command: NumberCommand,
+    store: &dyn Store,
+    out: &mut (dyn Write + Send),
+) -> anyhow::Result<()> {
+    match command {
+        NumberCommand::History { number, limit } => {
+            let challenges = store.history(number.clone(), limit).await?;
+            if challenges.is_empty() {
+                writeln!(out, "Nothing is kept of {}.", number.masked())?;
+            }
+            for challenge in challenges {
+                let details = challenge.details();
+                let reason = challenge
+                    .state()
+                    .reason()
+                    .map_or("", |reason| reason.name());
+                writeln!(
+                    out,
+                    "{}  {}  {}  {} {reason}",
+                    details.created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                    details.id,
+                    details.tenant,
+                    challenge.state().status().name(),
+                )?;
+            }
+        }
+        NumberCommand::Erase { number } => {
+            let erased = store.erase(number.clone()).await?;
+            let masked = number.masked();
+            writeln!(
+                out,
+                "Erased {masked} from {} challenges.",
+                erased.challenges
+            )?;
+            if erased.still_open > 0 {
+                let open = erased.still_open;
+                writeln!(
+                    out,
+                    "{open} still open: run this again when they have ended."
+                )?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::challenge::{Challenge, Channel, Details, Event, Purpose, Step, Tenant};
+    use crate::store::{Metrics, NewChallenge, Sqlite, Use};
+
+    #[tokio::test]
+    async fn a_numbers_history_is_listed_and_erased() -> anyhow::Result<()> {
+        let directory = tempfile::tempdir()?;
+        let store = Sqlite::open(
+            &directory.path().join("db"),
+            &directory.path().join("key"),
+            Use::Administration,
+            Metrics::default(),
+        )?;
+        let number = PhoneNumber::parse("+442079460958")?;
+        let (mut challenge, entry) = Challenge::begin(Details {
+            id: Uuid::from_u128(1),
+            tenant: Tenant::default(),
+            subject: None,
+            purpose: Purpose::SignIn,
+            channel: Channel::Voice,
+            to: Some(number.masked().into()),
+            locale: "en-GB".into(),
+            created: Timestamp::UNIX_EPOCH,
+            expires: Timestamp::from_second(4_000_000_000)?,
+        });
+        store
+            .begin(NewChallenge {
+                challenge: challenge.clone(),
+                entry,
+                number: number.clone(),
+                idempotency: None,
+            })
+            .await?;
+        let said = |command| async {
+            let mut out = Vec::new();
+            run(command, &store, &mut out).await?;
+            let said = String::from_utf8(out)?;
+            assert!(!said.contains("2079460958"), "{said}");
+            anyhow::Ok(said)
+        };
+        let history = || NumberCommand::History {
+            number: number.clone(),
+            limit: 5,
+        };
+        let erase = || NumberCommand::Erase {
+            number: number.clone(),
+        };
+        assert!(said(history()).await?.contains("queued"));
+        assert!(said(erase()).await?.contains("1 still open"));
+        if let Step::Noted(entry) = challenge.apply(Event::Cancel, Timestamp::UNIX_EPOCH) {
+            store.record(challenge, vec![entry]).await?;
+        }
+        assert!(said(history()).await?.contains("cancelled_by_caller"));
+        assert!(said(erase()).await?.contains("from 1 challenges"));
+        assert!(said(history()).await?.starts_with("Nothing is kept"));
+        Ok(())
+    }
+}

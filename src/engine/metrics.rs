@@ -1,0 +1,111 @@
+//! What the engine counts.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use super::begin::BeginError;
+use crate::challenge::{Challenge, Reason};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByEnd {
+    outcome: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByOutcome {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByAnswer {
+    answer: &'static str,
+}
+
+/// Counters of an engine; cheap to clone, all clones count together.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    asked: Family<ByAnswer, Counter>,
+    ended: Family<ByEnd, Counter>,
+    seconds: Family<ByOutcome, Histogram>,
+    pub(super) open: Gauge,
+    pub(super) late_reports: Counter,
+    pub(super) store_retries: Counter,
+}
+
+fn durations() -> Histogram {
+    Histogram::new([
+        0.5, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0, 96.0, 128.0, 300.0, 600.0,
+    ])
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Metrics {
+            asked: Family::default(),
+            ended: Family::default(),
+            seconds: Family::new_with_constructor(durations),
+            open: Gauge::default(),
+            late_reports: Counter::default(),
+            store_retries: Counter::default(),
+        }
+    }
+}
+
+impl Metrics {
+    /// Makes the counters known to a registry.
+    pub fn register(registry: &mut Registry) -> Metrics {
+        let metrics = Metrics::default();
+        registry.register(
+            "challenges_asked",
+            "Challenges asked for, by what was answered",
+            metrics.asked.clone(),
+        );
+        registry.register(
+            "challenges_ended",
+            "Challenges that have ended, by outcome and reason",
+            metrics.ended.clone(),
+        );
+        registry.register(
+            "challenge_duration_seconds",
+            "Seconds from a challenge's beginning to its end, by outcome",
+            metrics.seconds.clone(),
+        );
+        registry.register(
+            "challenges_open",
+            "Challenges open now",
+            metrics.open.clone(),
+        );
+        registry.register(
+            "gateway_late_reports",
+            "Reports about calls whose challenge was over",
+            metrics.late_reports.clone(),
+        );
+        registry.register(
+            "store_retries",
+            "Writes of a challenge that had to be tried again",
+            metrics.store_retries.clone(),
+        );
+        metrics
+    }
+
+    pub(super) fn asked(&self, refused: Option<&BeginError>) {
+        let answer = refused.map_or("accepted", BeginError::code);
+        self.asked.get_or_create(&ByAnswer { answer }).inc();
+    }
+
+    pub(super) fn ended(&self, challenge: &Challenge, reason: Reason) {
+        let outcome = reason.outcome().name();
+        let reason = reason.name();
+        self.ended.get_or_create(&ByEnd { outcome, reason }).inc();
+        if let Some(ended) = challenge.life().ended() {
+            let lasted = ended.duration_since(challenge.details().created);
+            let seconds = self.seconds.get_or_create(&ByOutcome { outcome });
+            seconds.observe(lasted.as_secs_f64());
+        }
+    }
+}

@@ -1,0 +1,480 @@
+//! Hearing presses in telephone events (RFC 4733 2.5.2): one press, one report of it.
+//!
+//! A press is known by its source, its timestamp and its code; packets of it may be lost, doubled
+//! or late in any number. Where it is not certain whether a packet belongs to the press before it
+//! or to a new one, it belongs to the one before: a key that is held must never look like a key
+//! pressed again, since the second press would seem to have begun later than it did.
+
+use std::time::{Duration, Instant};
+
+use super::TelephoneEvent;
+use crate::dtmf::Digit;
+use crate::rtp::CLOCK_RATE;
+
+/// A press without a packet for this long has ended, its end was lost.
+const LONGEST_QUIET: Duration = Duration::from_millis(500);
+/// Presses and segments remembered, so that their late packets are known.
+const REMEMBERED: usize = 8;
+/// A press this long may be one of segments.
+const LONG: u32 = 0x8000;
+/// How far a segment may begin after the last report of the one before: some were lost.
+const LOST_REPORTS: u32 = CLOCK_RATE / 5;
+/// An older timestamp than this is no late packet but another clock.
+const LONGEST_LATE: u32 = 10 * CLOCK_RATE;
+/// A press that goes on when the source changes does so within this time.
+const LONGEST_CHANGE: Duration = Duration::from_millis(200);
+
+/// A press has begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Began {
+    /// Which key.
+    pub digit: Digit,
+    /// How long it has been down, in samples, as far as the packet says.
+    pub elapsed: u32,
+    /// Its level, 0 to 63 standing for 0 to -63 dBm0.
+    pub volume: u8,
+}
+
+/// What one packet told, in this order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct News {
+    /// The press before has ended without saying so.
+    pub ended_before: Option<Digit>,
+    /// A press has begun.
+    pub began: Option<Began>,
+    /// The press has ended.
+    pub ended: Option<Digit>,
+    /// An event that is no key (above 15) was ignored.
+    pub no_key: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Name {
+    ssrc: u32,
+    timestamp: u32,
+    digit: Digit,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Press {
+    /// Of the segment heard last.
+    name: Name,
+    /// The longest duration of that segment.
+    duration: u32,
+    ended: bool,
+    heard: Instant,
+}
+
+impl Press {
+    /// Whether a packet under another name is of this press after all.
+    fn goes_on_as(&self, name: Name, event: &TelephoneEvent, marker: bool, now: Instant) -> bool {
+        if name.digit != self.name.digit {
+            return false;
+        }
+        if name.ssrc != self.name.ssrc {
+            let quiet = now.saturating_duration_since(self.heard);
+            return !self.ended && quiet < LONGEST_CHANGE;
+        }
+        let step = name.timestamp.wrapping_sub(self.name.timestamp);
+        // It began while this one was down, and a key that is down cannot be pressed: senders that
+        // move the timestamp on with every report do that.
+        if step < self.duration {
+            return true;
+        }
+        if self.ended || marker {
+            return false;
+        }
+        // RFC 4733 2.5.1.3: the next segment, right behind this one.
+        if step == self.duration {
+            return true;
+        }
+        let slack = if self.duration >= LONG {
+            LOST_REPORTS
+        } else {
+            0
+        };
+        if step <= self.duration + slack {
+            return true;
+        }
+        // The timestamp moves on with every report, and some were lost.
+        let longer = u32::from(event.duration).checked_sub(self.duration);
+        longer == Some(step)
+    }
+}
+
+/// The presses of one stream.
+#[derive(Debug, Default)]
+pub struct Presses {
+    current: Option<Press>,
+    before: [Option<Name>; REMEMBERED],
+    oldest: usize,
+}
+
+impl Presses {
+    /// Nothing pressed yet.
+    pub fn new() -> Presses {
+        Presses::default()
+    }
+
+    /// Takes the event block of a packet with this SSRC, marker and timestamp.
+    pub fn receive(
+        &mut self,
+        ssrc: u32,
+        marker: bool,
+        timestamp: u32,
+        event: &TelephoneEvent,
+        now: Instant,
+    ) -> News {
+        let mut news = News::default();
+        let Some(digit) = Digit::from_event(event.event) else {
+            news.no_key = true;
+            return news;
+        };
+        let name = Name {
+            ssrc,
+            timestamp,
+            digit,
+        };
+        let duration = u32::from(event.duration);
+        if self.before.contains(&Some(name)) {
+            return news;
+        }
+        if let Some(press) = &mut self.current {
+            let before = press.name;
+            if before == name {
+                press.duration = press.duration.max(duration);
+            } else if press.goes_on_as(name, event, marker, now) {
+                press.name = name;
+                press.duration = duration;
+                self.remember(before);
+            } else if Self::is_older(name, before) {
+                // All of it was lost but this late packet: it was pressed before the current one.
+                self.remember(name);
+                news.began = Some(Began {
+                    digit,
+                    elapsed: duration,
+                    volume: event.volume,
+                });
+                news.ended = Some(digit);
+                return news;
+            } else {
+                news.ended_before = (!press.ended).then_some(before.digit);
+                self.current = None;
+                self.remember(before);
+            }
+        }
+        let press = self.current.get_or_insert_with(|| {
+            news.began = Some(Began {
+                digit,
+                elapsed: duration,
+                volume: event.volume,
+            });
+            Press {
+                name,
+                duration,
+                ended: false,
+                heard: now,
+            }
+        });
+        press.heard = now;
+        if event.end && !press.ended {
+            press.ended = true;
+            news.ended = Some(digit);
+        }
+        news
+    }
+
+    /// Ends a press whose end was lost; call it now and then.
+    pub fn expire(&mut self, now: Instant) -> Option<Digit> {
+        let press = self.current.as_mut().filter(|press| !press.ended)?;
+        if now.saturating_duration_since(press.heard) < LONGEST_QUIET {
+            return None;
+        }
+        press.ended = true;
+        Some(press.name.digit)
+    }
+
+    /// The key that is down.
+    pub fn down(&self) -> Option<Digit> {
+        let press = self.current.as_ref().filter(|press| !press.ended)?;
+        Some(press.name.digit)
+    }
+
+    fn is_older(name: Name, than: Name) -> bool {
+        let behind = than.timestamp.wrapping_sub(name.timestamp);
+        name.ssrc == than.ssrc && (1..=LONGEST_LATE).contains(&behind)
+    }
+
+    fn remember(&mut self, name: Name) {
+        if let Some(place) = self.before.get_mut(self.oldest) {
+            *place = Some(name);
+        }
+        self.oldest = (self.oldest + 1) % REMEMBERED;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rand::seq::SliceRandom;
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+    use crate::rtp::event::{EventSender, Report};
+
+    const SSRC: u32 = 7;
+
+    struct Ear {
+        presses: Presses,
+        now: Instant,
+        began: Vec<char>,
+        ended: Vec<char>,
+    }
+
+    impl Ear {
+        fn new() -> Ear {
+            Ear {
+                presses: Presses::new(),
+                now: Instant::now(),
+                began: Vec::new(),
+                ended: Vec::new(),
+            }
+        }
+
+        fn hear(&mut self, report: &Report) -> News {
+            self.hear_from(SSRC, report)
+        }
+
+        fn hear_from(&mut self, ssrc: u32, report: &Report) -> News {
+            let news = self.presses.receive(
+                ssrc,
+                report.marker,
+                report.timestamp,
+                &report.event,
+                self.now,
+            );
+            self.ended.extend(news.ended_before.map(Digit::as_char));
+            self.began.extend(news.began.map(|b| b.digit.as_char()));
+            self.ended.extend(news.ended.map(Digit::as_char));
+            self.now += Duration::from_millis(20);
+            news
+        }
+
+        fn note(&mut self, report: &Report) {
+            self.hear(report);
+        }
+
+        fn note_from(&mut self, ssrc: u32, report: &Report) {
+            self.hear_from(ssrc, report);
+        }
+
+        fn keys(&self) -> (String, String) {
+            (self.began.iter().collect(), self.ended.iter().collect())
+        }
+    }
+
+    fn press(key: char, samples: u32, timestamp: u32) -> Vec<Report> {
+        EventSender::new(Digit::from_char(key).unwrap(), samples, timestamp).collect()
+    }
+
+    fn both(keys: &str) -> (String, String) {
+        (keys.into(), keys.into())
+    }
+
+    #[test]
+    fn one_press_is_one_press() {
+        let mut ear = Ear::new();
+        let reports = press('#', 800, 1_000);
+        let first = ear.hear(&reports[0]);
+        assert_eq!(first.began.unwrap().elapsed, 160);
+        assert_eq!(first.began.unwrap().volume, 10);
+        assert_eq!(ear.presses.down(), Some(Digit::HASH));
+        reports[1..].iter().for_each(|r| ear.note(r));
+        assert_eq!(ear.keys(), both("#"));
+        assert_eq!(ear.presses.down(), None);
+    }
+
+    #[test]
+    fn any_one_packet_is_enough() {
+        for kept in 0..7 {
+            let mut ear = Ear::new();
+            let report = press('5', 800, 1_000)[kept];
+            let began = ear.hear(&report).began.unwrap();
+            assert_eq!(began.elapsed, u32::from(report.event.duration));
+            ear.now += LONGEST_QUIET;
+            if kept < 4 {
+                assert_eq!(ear.presses.expire(ear.now), Some(began.digit));
+            }
+            assert_eq!(ear.presses.expire(ear.now), None);
+            // What comes later of the same press is no press.
+            press('5', 800, 1_000)
+                .iter()
+                .for_each(|r| assert_eq!(ear.hear(r).began, None));
+        }
+    }
+
+    #[test]
+    fn the_same_key_twice_is_two_presses_though_end_and_start_are_lost() {
+        let mut ear = Ear::new();
+        press('#', 400, 1_000)[..2].iter().for_each(|r| ear.note(r));
+        press('#', 400, 1_000 + 400 + 320)[1..]
+            .iter()
+            .for_each(|r| ear.note(r));
+        assert_eq!(ear.keys(), both("##"));
+    }
+
+    #[test]
+    fn late_ends_of_the_press_before_are_no_press() {
+        let mut ear = Ear::new();
+        let (one, two) = (press('1', 400, 0), press('2', 400, 800));
+        let order = [one[0], one[2], two[0], one[3], two[1], one[4], two[2]];
+        order.iter().for_each(|r| ear.note(r));
+        assert_eq!(ear.keys(), both("12"));
+    }
+
+    #[test]
+    fn a_press_of_which_only_a_late_packet_came_counts_once() {
+        let mut ear = Ear::new();
+        let (one, two) = (press('1', 400, 5_000), press('2', 400, 5_800));
+        let order = [two[0], one[3], one[4], two[1], two[2]];
+        order.iter().for_each(|r| ear.note(r));
+        assert_eq!(ear.keys(), ("21".into(), "12".into()));
+    }
+
+    #[test]
+    fn a_long_press_with_segments_is_one_press() {
+        for lost in 0..12 {
+            let mut ear = Ear::new();
+            let reports = press('*', 200_000, u32::MAX - 40_000);
+            for (n, report) in reports.iter().enumerate() {
+                // Around the change of segment some reports are lost.
+                if !(405..405 + lost).contains(&n) {
+                    ear.hear(report);
+                }
+            }
+            assert_eq!(ear.keys(), both("*"), "{lost} lost");
+        }
+    }
+
+    #[test]
+    fn a_timestamp_that_moves_with_every_report_is_one_press() {
+        for first in [0, 160] {
+            let mut ear = Ear::new();
+            for n in 0..10u16 {
+                let mut report = press('9', 160, 0)[0];
+                report.timestamp = 160 * u32::from(n);
+                report.event.duration = first + 160 * n.min(7);
+                report.event.end = n >= 7;
+                report.marker = n == 0;
+                if n != 3 && n != 4 {
+                    ear.hear(&report);
+                }
+            }
+            assert_eq!(ear.keys(), both("9"));
+        }
+    }
+
+    #[test]
+    fn a_held_key_stays_one_press_when_the_source_changes() {
+        let mut ear = Ear::new();
+        let reports = press('#', 1_600, 1_000);
+        reports[..4].iter().for_each(|r| ear.note(r));
+        for report in &reports[4..] {
+            let moved = Report {
+                timestamp: report.timestamp + 99_999,
+                ..*report
+            };
+            ear.hear_from(8, &moved);
+        }
+        assert_eq!(ear.keys(), both("#"));
+        // A new press on the new source is a new press.
+        press('#', 400, 500_000)
+            .iter()
+            .for_each(|r| ear.note_from(9, r));
+        assert_eq!(ear.keys(), both("##"));
+    }
+
+    #[test]
+    fn what_is_no_key_is_ignored() {
+        let mut ear = Ear::new();
+        for code in 16..=255 {
+            let mut report = press('0', 160, 0)[0];
+            report.event.event = code;
+            let news = ear.hear(&report);
+            let expected = News {
+                no_key: true,
+                ..News::default()
+            };
+            assert_eq!(news, expected);
+        }
+    }
+
+    #[test]
+    fn one_timestamp_for_two_keys_is_two_presses() {
+        let mut ear = Ear::new();
+        for key in ['1', '2', '1'] {
+            press(key, 320, 0).iter().for_each(|r| ear.note(r));
+        }
+        // The third cannot be told from late packets of the first.
+        assert_eq!(ear.keys(), both("12"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        /// Presses with loss, duplication and local reordering: every press of which a packet
+        /// arrived counts exactly once, none is invented.
+        #[test]
+        fn every_press_counts_once(
+            seed in any::<u64>(),
+            presses in prop::collection::vec((0u8..16, 320u32..4_000, 320u32..8_000), 1..12),
+            loss in 0u32..60,
+        ) {
+            let mut random = ChaCha8Rng::seed_from_u64(seed);
+            let mut time = random.random::<u32>();
+            let mut expected = Vec::new();
+            let mut wire = Vec::new();
+            for (n, (code, samples, pause)) in presses.iter().enumerate() {
+                let digit = Digit::from_event(*code).unwrap();
+                let mut arrived = false;
+                for report in EventSender::new(digit, *samples, time) {
+                    if random.random_ratio(loss, 100) {
+                        continue;
+                    }
+                    arrived = true;
+                    let copies = if random.random_ratio(1, 10) { 2 } else { 1 };
+                    wire.extend(std::iter::repeat_n((n, report), copies));
+                }
+                if arrived {
+                    expected.push(digit);
+                }
+                time = time.wrapping_add(samples + pause);
+            }
+            for chunk in wire.chunks_mut(3) {
+                chunk.shuffle(&mut random);
+            }
+            let mut ear = Ear::new();
+            let mut heard = Vec::new();
+            for (_, report) in &wire {
+                heard.extend(ear.hear(report).began.map(|b| b.digit));
+            }
+            heard.sort();
+            expected.sort();
+            prop_assert_eq!(heard, expected);
+        }
+
+        #[test]
+        fn no_sequence_of_events_panics(
+            packets in prop::collection::vec((any::<u32>(), any::<bool>(), any::<u32>(), any::<[u8; 4]>()), 0..200),
+        ) {
+            let mut ear = Ear::new();
+            for (ssrc, marker, timestamp, octets) in packets {
+                let event = TelephoneEvent::parse(&octets).unwrap();
+                ear.presses.receive(ssrc % 3, marker, timestamp, &event, ear.now);
+                ear.now += Duration::from_millis(u64::from(octets[0]));
+                ear.presses.expire(ear.now);
+            }
+        }
+    }
+}

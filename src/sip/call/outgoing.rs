@@ -1,0 +1,474 @@
+//! The INVITE we send: ringing, answered, refused, challenged, given up.
+
+use std::time::Instant;
+
+use smallvec::SmallVec;
+
+use super::event::Event;
+use super::failure::{CallFailure, Cause, retry_after};
+use super::forwarding::ForwardingsSeen;
+use super::invitation::{Bracketed, Invitation, InviteError};
+use super::{ALLOW, Call, Context, State, end_stray};
+use crate::sip::dialog::Dialog;
+use crate::sip::message::{Message, Method, Name, Writer};
+use crate::sip::transaction::{Flow, Handle, NotBegun, Opening, Usage, resend};
+
+/// The CSeq number of a call's first request.
+const FIRST_SEQ: u32 = 1;
+/// Most forks whose early dialogs are kept.
+const MOST_EARLY: usize = 8;
+/// Most provisional bodies told of.
+const MOST_PROGRESS: u8 = 8;
+/// Why we cancel when nobody picked up (RFC 3326).
+const RANG_OUT: &str = "Q.850;cause=19;text=\"No answer\"";
+
+/// A fork that rings. A dialog is kept only where we have to speak in it.
+struct Early {
+    tag: Box<str>,
+    remote_seq: Option<u32>,
+    /// The last reliable provisional response that was acknowledged (RFC 3262 4).
+    reliable: Option<(u32, Box<Dialog>)>,
+}
+
+/// An INVITE without a final response.
+pub(super) struct Inviting {
+    invite: Handle,
+    /// Its CSeq number.
+    seq: u32,
+    to: Flow,
+    give_up_at: Instant,
+    /// Whether a provisional response came: none, no CANCEL (RFC 3261 9.1).
+    is_proceeding: bool,
+    is_trying: bool,
+    is_ringing: bool,
+    progress: u8,
+    forwardings: ForwardingsSeen,
+    early: SmallVec<[Early; 1]>,
+}
+
+impl Inviting {
+    fn new(invite: Handle, seq: u32, to: Flow, give_up_at: Instant) -> Inviting {
+        Inviting {
+            invite,
+            seq,
+            to,
+            give_up_at,
+            is_proceeding: false,
+            is_trying: false,
+            is_ringing: false,
+            progress: 0,
+            forwardings: ForwardingsSeen::default(),
+            early: SmallVec::new(),
+        }
+    }
+
+    pub(super) fn give_up_at(&self) -> Instant {
+        self.give_up_at
+    }
+
+    /// Where requests within the call may come from.
+    pub(super) fn next_hop(&self) -> Flow {
+        self.to
+    }
+
+    /// Whether a fork of that tag rings; takes note of its request's number.
+    pub(super) fn speaks(&mut self, tag: &str) -> Option<&mut Option<u32>> {
+        let early = self.early.iter_mut().find(|early| *early.tag == *tag)?;
+        Some(&mut early.remote_seq)
+    }
+}
+
+/// An INVITE whose answer no longer matters.
+pub(super) struct Cancelling {
+    invite: Handle,
+    seq: u32,
+    /// When to wait no longer for the final response; set once the CANCEL is out.
+    give_up_at: Option<Instant>,
+    reason: Option<&'static str>,
+}
+
+impl Cancelling {
+    pub(super) fn give_up_at(&self) -> Option<Instant> {
+        self.give_up_at
+    }
+}
+
+impl Call {
+    /// Sends the INVITE.
+    pub(crate) fn dial(
+        &mut self,
+        context: &mut Context<'_>,
+        invitation: &Invitation,
+    ) -> Result<(), InviteError> {
+        invitation.check()?;
+        let opening = self.opening(invitation.to);
+        let (tag, call_id) = (self.tag, self.call_id.clone());
+        let invite = context
+            .layer
+            .begin(context.now, opening, |buffer, identity, cookie| {
+                let mut writer = Writer::request(buffer, Method::Invite, &invitation.request_uri);
+                writer
+                    .header_fmt(Name::Via, format_args!("{}", identity.via(cookie)))
+                    .header(Name::MaxForwards, "70")
+                    .header_fmt(
+                        Name::From,
+                        format_args!("{};tag={tag}", Bracketed(&invitation.from)),
+                    )
+                    .header_fmt(Name::To, format_args!("{}", Bracketed(&invitation.to_uri)))
+                    .header(Name::CallId, &call_id)
+                    .header_fmt(Name::CSeq, format_args!("{FIRST_SEQ} INVITE"))
+                    .header_fmt(
+                        Name::Contact,
+                        format_args!("{}", identity.contact(invitation.user())),
+                    )
+                    .header(Name::Allow, ALLOW)
+                    // So that a proxy that forwards the call tells us (RFC 7044 9.1).
+                    .header(Name::Supported, "histinfo")
+                    .header(Name::UserAgent, &identity.user_agent);
+                for (name, value) in &invitation.fields {
+                    writer.header(*name, value);
+                }
+                if !invitation.sdp.is_empty() {
+                    writer.body("application/sdp", &invitation.sdp);
+                }
+                writer.finish()
+            })?;
+        self.is_announced = true;
+        let give_up_at = context.now + invitation.ring_time;
+        self.state = State::Inviting(Box::new(Inviting::new(
+            invite,
+            FIRST_SEQ,
+            invitation.to,
+            give_up_at,
+        )));
+        Ok(())
+    }
+
+    fn opening(&self, to: Flow) -> Opening {
+        Opening {
+            method: Method::Invite,
+            usage: Usage::Invite(self.id.0),
+            flow: to,
+            sources: self.sources.clone(),
+            account: self.auth.account(),
+        }
+    }
+
+    /// A response to an INVITE of this call, its first or the one that answers a challenge.
+    pub(crate) fn on_invite_response(
+        &mut self,
+        context: &mut Context<'_>,
+        from: Flow,
+        client: Handle,
+        response: &Message<'_>,
+        code: u16,
+    ) {
+        let current = match &self.state {
+            State::Inviting(inviting) => inviting.invite == client,
+            State::Cancelling(cancelling) => cancelling.invite == client,
+            _ => false,
+        };
+        match code {
+            ..200 if current => self.on_provisional(context, from, response, code),
+            ..200 => {}
+            200..300 if current => self.on_accepted(context, from, client, response, code),
+            200..300 => end_stray(context.layer, context.now, from, client, response),
+            _ => {
+                let request = context.layer.take_request(client);
+                if current {
+                    self.on_refused(context, &request, response, code);
+                }
+            }
+        }
+    }
+
+    fn on_provisional(
+        &mut self,
+        context: &mut Context<'_>,
+        from: Flow,
+        response: &Message<'_>,
+        code: u16,
+    ) {
+        let call = self.id;
+        let inviting = match &mut self.state {
+            State::Inviting(inviting) => inviting,
+            State::Cancelling(_) => return self.send_cancel(context),
+            _ => return,
+        };
+        inviting.is_proceeding = true;
+        if code == 100 {
+            if !inviting.is_trying {
+                inviting.is_trying = true;
+                context.events.push_back(Event::Trying { call });
+            }
+            return;
+        }
+        for how in inviting.forwardings.look(response, code) {
+            context.events.push_back(Event::Forwarded { call, how });
+        }
+        if code == 180 && !inviting.is_ringing {
+            inviting.is_ringing = true;
+            context.events.push_back(Event::Ringing { call });
+        }
+        if !response.body().is_empty() && inviting.progress < MOST_PROGRESS {
+            inviting.progress += 1;
+            context.events.push_back(Event::Progress {
+                call,
+                status: code,
+                sdp: Box::from(response.body()),
+            });
+        }
+        let tag = match response.to().ok().and_then(|to| to.tag()) {
+            Some(tag) => tag,
+            None => return,
+        };
+        if inviting.speaks(tag).is_none() {
+            if inviting.early.len() >= MOST_EARLY {
+                return;
+            }
+            inviting.early.push(Early {
+                tag: Box::from(tag),
+                remote_seq: None,
+                reliable: None,
+            });
+        }
+        if response.has_token(Name::Require, "100rel") {
+            self.on_reliable_provisional(context, from, response);
+        }
+    }
+
+    /// We do not offer 100rel, yet there are gateways that send reliable provisional responses
+    /// to everybody and do not let the phone ring without a PRACK (RFC 3262 4). So they get it.
+    fn on_reliable_provisional(
+        &mut self,
+        context: &mut Context<'_>,
+        from: Flow,
+        response: &Message<'_>,
+    ) {
+        let Ok(Some(number)) = response.number(Name::RSeq) else {
+            return;
+        };
+        let sources = self.sources.clone();
+        let tag = response.to().ok().and_then(|to| to.tag());
+        let State::Inviting(inviting) = &mut self.state else {
+            return;
+        };
+        let invite_seq = inviting.seq;
+        let Some(early) = inviting
+            .early
+            .iter_mut()
+            .find(|early| tag == Some(&*early.tag))
+        else {
+            return;
+        };
+        match &mut early.reliable {
+            // The same again is the PRACK's affair; one out of order is not acknowledged.
+            Some((last, _)) if last.checked_add(1) != Some(number) => return,
+            Some((last, _)) => *last = number,
+            None => match Dialog::from_response(response, from, invite_seq) {
+                Ok(dialog) => early.reliable = Some((number, Box::new(dialog))),
+                Err(_) => return,
+            },
+        }
+        let Some((_, dialog)) = &mut early.reliable else {
+            return;
+        };
+        let opening = Opening {
+            method: Method::Prack,
+            usage: Usage::Unwatched,
+            flow: dialog.next_hop(),
+            sources,
+            account: None,
+        };
+        let seq = dialog.next_seq();
+        // Without room the gateway repeats itself, and the next RSeq waits for this one.
+        let _ = context
+            .layer
+            .begin(context.now, opening, |buffer, identity, cookie| {
+                let mut writer = dialog.request(buffer, identity, cookie, Method::Prack, seq);
+                writer.header_fmt(Name::RAck, format_args!("{number} {invite_seq} INVITE"));
+                writer.finish()
+            });
+    }
+
+    fn on_accepted(
+        &mut self,
+        context: &mut Context<'_>,
+        from: Flow,
+        client: Handle,
+        response: &Message<'_>,
+        code: u16,
+    ) {
+        let invite = context.layer.take_request(client);
+        let seq = match &self.state {
+            State::Inviting(inviting) => inviting.seq,
+            State::Cancelling(cancelling) => cancelling.seq,
+            _ => return,
+        };
+        let dialog = Dialog::from_response(response, from, seq).ok();
+        let state = std::mem::replace(&mut self.state, State::Over);
+        let Some(mut dialog) = dialog
+            .filter(|dialog| self.acknowledge(context, client, dialog, &invite))
+            .map(Box::new)
+        else {
+            if matches!(state, State::Inviting(_)) {
+                self.tell_failed(context, CallFailure::Unusable, Some((response, code)));
+            }
+            return;
+        };
+        let call = self.id;
+        match state {
+            State::Inviting(mut inviting) => {
+                for how in inviting.forwardings.look(response, code) {
+                    context.events.push_back(Event::Forwarded { call, how });
+                }
+                // A PRACK went before, and INFO may have come.
+                if let Some(early) = inviting
+                    .early
+                    .iter()
+                    .find(|early| *early.tag == *dialog.remote_tag())
+                {
+                    dialog.set_remote_seq(early.remote_seq);
+                    if let Some((_, spoken)) = &early.reliable {
+                        dialog.go_on_from(spoken);
+                    }
+                }
+                context.events.push_back(Event::Answered {
+                    call,
+                    sdp: Box::from(response.body()),
+                    dialog: dialog.id(),
+                    source: from.remote,
+                });
+                self.state = State::Confirmed(dialog);
+            }
+            // It crossed our CANCEL, or came instead of the provisional response we waited for.
+            _ => {
+                self.state = State::Confirmed(dialog);
+                self.leave(context);
+            }
+        }
+    }
+
+    fn on_refused(
+        &mut self,
+        context: &mut Context<'_>,
+        request: &[u8],
+        response: &Message<'_>,
+        code: u16,
+    ) {
+        let State::Inviting(inviting) = &self.state else {
+            self.state = State::Over;
+            return;
+        };
+        let (seq, to, give_up_at) = (inviting.seq, inviting.to, inviting.give_up_at);
+        let is_challenge = matches!(code, 401 | 407);
+        if is_challenge && self.auth.hear(code, response).is_ok() {
+            let opening = self.opening(to);
+            let auth = &mut self.auth;
+            let seq = seq.saturating_add(1);
+            let sent = resend(
+                context.layer,
+                context.now,
+                opening,
+                request,
+                seq,
+                |layer, method, uri, body| auth.answers(method, uri, body, || layer.random()).ok(),
+            );
+            match sent {
+                Ok(invite) => {
+                    self.state =
+                        State::Inviting(Box::new(Inviting::new(invite, seq, to, give_up_at)));
+                    return;
+                }
+                Err(NotBegun::Full) => {
+                    self.tell_failed(context, CallFailure::Overloaded, Some((response, code)));
+                    self.state = State::Over;
+                    return;
+                }
+                // No answer to a challenge of a kind we do not know.
+                Err(NotBegun::Unwritable(_)) => {}
+            }
+        }
+        let failure = CallFailure::from_status(code);
+        self.tell_failed(context, failure, Some((response, code)));
+        self.state = State::Over;
+    }
+
+    /// Timer B, or the transport says that there is no way.
+    pub(crate) fn on_invite_lost(
+        &mut self,
+        context: &mut Context<'_>,
+        client: Handle,
+        failure: CallFailure,
+    ) {
+        match &self.state {
+            State::Inviting(inviting) if inviting.invite == client => {
+                self.tell_failed(context, failure, None);
+                self.state = State::Over;
+            }
+            State::Cancelling(cancelling) if cancelling.invite == client => {
+                self.state = State::Over;
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn on_ring_time_over(&mut self, context: &mut Context<'_>) {
+        self.tell_failed(context, CallFailure::RingTimeLimit, None);
+        self.give_up(context, Some(RANG_OUT));
+    }
+
+    /// The outcome is told; what is left is to take the INVITE back.
+    pub(super) fn give_up(&mut self, context: &mut Context<'_>, reason: Option<&'static str>) {
+        let State::Inviting(inviting) = &self.state else {
+            return;
+        };
+        let is_proceeding = inviting.is_proceeding;
+        self.state = State::Cancelling(Cancelling {
+            invite: inviting.invite,
+            seq: inviting.seq,
+            give_up_at: None,
+            reason,
+        });
+        if is_proceeding {
+            self.send_cancel(context);
+        }
+    }
+
+    fn send_cancel(&mut self, context: &mut Context<'_>) {
+        let State::Cancelling(cancelling) = &mut self.state else {
+            return;
+        };
+        if cancelling.give_up_at.is_none() {
+            context
+                .layer
+                .cancel(context.now, cancelling.invite, cancelling.reason);
+            cancelling.give_up_at = Some(context.now + context.layer.timing.patience());
+        }
+    }
+
+    /// 64*T1 after the CANCEL there is still no final response (RFC 3261 9.1).
+    pub(super) fn on_cancel_unanswered(&mut self, context: &mut Context<'_>) {
+        if let State::Cancelling(cancelling) = &self.state {
+            context.layer.abandon(cancelling.invite);
+            self.state = State::Over;
+        }
+    }
+
+    fn tell_failed(
+        &self,
+        context: &mut Context<'_>,
+        failure: CallFailure,
+        response: Option<(&Message<'_>, u16)>,
+    ) {
+        context.events.push_back(Event::Failed {
+            call: self.id,
+            failure,
+            status: response.map(|(_, code)| code),
+            cause: response
+                .map(|(message, _)| Cause::of(message))
+                .unwrap_or_default(),
+            retry_after: response.and_then(|(message, _)| retry_after(message)),
+        });
+    }
+}

@@ -1,0 +1,353 @@
+//! The vault: phone numbers sealed at rest, and the keyed hashes by which they are found.
+//!
+//! One 256-bit key in a file that only its owner can read. From it are derived a sealing key
+//! (XChaCha20-Poly1305, the challenge's id as associated data, so that a sealed number moved to
+//! another challenge does not open) and a hashing key (HMAC-SHA-256: a plain hash of a phone
+//! number is undone by trying them all).
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use chacha20poly1305::aead::{Aead, Payload};
+use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
+use hmac::{Hmac, Mac};
+use rand::TryRng;
+use rand::rngs::SysRng;
+use sha2::Sha256;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::phone::PhoneNumber;
+
+/// The key of the vault.
+type Key = Zeroizing<[u8; 32]>;
+
+/// E.164's longest number with its plus sign; every number is padded to it, so that a sealed one
+/// does not tell its length.
+const PADDED: usize = 16;
+const NONCE: usize = 24;
+const TAG: usize = 16;
+/// Version octet, nonce, padded number, tag.
+const SEALED: usize = 1 + NONCE + PADDED + TAG;
+const VERSION: u8 = 1;
+
+/// Seals and hashes phone numbers.
+pub struct Vault {
+    sealing: XChaCha20Poly1305,
+    hashing: Hmac<Sha256>,
+}
+
+impl std::fmt::Debug for Vault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Vault").finish_non_exhaustive()
+    }
+}
+
+/// Why the key could not be had, or a sealed number not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// The key file could not be read or made.
+    #[error("the key file {} cannot be used: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Others than its owner could read the key file.
+    #[error(
+        "the key file {} can be read by others (mode {mode:o}): run `chmod 600 {}`, and consider the key known to them",
+        path.display(), path.display()
+    )]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The key file is not a key.
+    #[error("the key file {} must hold 64 hexadecimal digits and nothing else", path.display())]
+    NotAKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The system's random source failed.
+    #[error("the system's random source failed")]
+    NoRandomness,
+    /// A sealed number is not whole, or was sealed for another challenge or with another key.
+    #[error("a sealed number does not open with this key")]
+    DoesNotOpen,
+}
+
+impl Vault {
+    /// The vault of a key.
+    pub fn new(key: &[u8; 32]) -> Vault {
+        let sealing = subkey(key, b"ringtrue sealing v1");
+        let hashing = subkey(key, b"ringtrue hashing v1");
+        Vault {
+            sealing: XChaCha20Poly1305::new(&(*sealing).into()),
+            hashing: keyed(&hashing),
+        }
+    }
+
+    /// The vault of the key in a file.
+    ///
+    /// # Errors
+    /// If the file is missing, can be read by others than its owner, or is no key.
+    pub fn open(path: &Path) -> Result<Vault, VaultError> {
+        let file = |source| VaultError::File {
+            path: path.into(),
+            source,
+        };
+        let opened = File::open(path).map_err(file)?;
+        let mode = opened.metadata().map_err(file)?.mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(VaultError::Exposed {
+                path: path.into(),
+                mode,
+            });
+        }
+        let mut text = Zeroizing::new(Vec::with_capacity(128));
+        opened.take(128).read_to_end(&mut text).map_err(file)?;
+        let mut key = Key::default();
+        hex::decode_to_slice(text.trim_ascii(), key.as_mut_slice())
+            .map_err(|_| VaultError::NotAKey { path: path.into() })?;
+        Ok(Vault::new(&key))
+    }
+
+    /// Makes a key file, readable by its owner alone, and opens it. One that is there by then is
+    /// left as it is and opened.
+    ///
+    /// # Errors
+    /// As [`Vault::open`], or if the file cannot be made.
+    pub fn create(path: &Path) -> Result<Vault, VaultError> {
+        let file = |source| VaultError::File {
+            path: path.into(),
+            source,
+        };
+        let mut key = Key::default();
+        let mut suffix = [0; 8];
+        SysRng
+            .try_fill_bytes(key.as_mut_slice())
+            .and_then(|()| SysRng.try_fill_bytes(&mut suffix))
+            .map_err(|_| VaultError::NoRandomness)?;
+        let directory = parent(path);
+        make_directory(directory).map_err(file)?;
+        // Written beside and then linked into place, so that nobody ever reads half a key and an
+        // existing key is never replaced.
+        let draft = directory.join(format!(".key-{}", hex::encode(suffix)));
+        let written = write_key(&draft, &key).and_then(|()| fs::hard_link(&draft, path));
+        let _ = fs::remove_file(&draft);
+        match written {
+            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(file(e)),
+            _ => {}
+        }
+        File::open(directory)
+            .and_then(|d| d.sync_all())
+            .map_err(file)?;
+        Vault::open(path)
+    }
+
+    /// Seals the number of a challenge.
+    ///
+    /// # Errors
+    /// If the number is longer than E.164 allows.
+    pub fn seal(&self, challenge: Uuid, number: &PhoneNumber) -> Result<Vec<u8>, VaultError> {
+        let mut padded = Zeroizing::new([0; PADDED]);
+        let e164 = number.e164().as_bytes();
+        padded
+            .get_mut(..e164.len())
+            .ok_or(VaultError::DoesNotOpen)?
+            .copy_from_slice(e164);
+        // 192 random bits a nonce: no two of them meet.
+        let nonce: [u8; NONCE] = rand::random();
+        let payload = Payload {
+            msg: padded.as_slice(),
+            aad: challenge.as_bytes(),
+        };
+        let sealed = self
+            .sealing
+            .encrypt(&XNonce::from(nonce), payload)
+            .map_err(|_| VaultError::DoesNotOpen)?;
+        let mut out = Vec::with_capacity(SEALED);
+        out.push(VERSION);
+        out.extend_from_slice(&nonce);
+        out.extend_from_slice(&sealed);
+        Ok(out)
+    }
+
+    /// Opens the sealed number of a challenge.
+    ///
+    /// # Errors
+    /// If it was changed, sealed for another challenge, or sealed with another key.
+    pub fn unseal(&self, challenge: Uuid, sealed: &[u8]) -> Result<PhoneNumber, VaultError> {
+        let opened = (|| {
+            let (version, rest) = sealed.split_first()?;
+            let (nonce, text) = rest.split_at_checked(NONCE)?;
+            let nonce: [u8; NONCE] = nonce.try_into().ok()?;
+            if *version != VERSION {
+                return None;
+            }
+            let payload = Payload {
+                msg: text,
+                aad: challenge.as_bytes(),
+            };
+            let padded = self.sealing.decrypt(&XNonce::from(nonce), payload).ok()?;
+            let padded = Zeroizing::new(padded);
+            let end = padded.iter().position(|b| *b == 0).unwrap_or(padded.len());
+            PhoneNumber::parse(std::str::from_utf8(padded.get(..end)?).ok()?).ok()
+        })();
+        opened.ok_or(VaultError::DoesNotOpen)
+    }
+
+    /// The keyed hash by which a number's challenges are found.
+    pub fn hash_number(&self, number: &PhoneNumber) -> [u8; 32] {
+        self.hash(b"number", &[number.e164().as_bytes()])
+    }
+
+    /// The keyed hash of parts, apart from every other purpose's: each part is preceded by its
+    /// length, so that no two lists of parts hash alike.
+    pub fn hash(&self, purpose: &'static [u8], parts: &[&[u8]]) -> [u8; 32] {
+        let mut hash = self.hashing.clone();
+        for part in std::iter::once(&purpose).chain(parts) {
+            hash.update(&(part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        hash.finalize().into_bytes().into()
+    }
+}
+
+fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
+    // RFC 2104 2: a key as long as the hash is neither padded nor hashed. `KeyInit::new` takes
+    // one of the block's length, 64 octets, so it is padded here as HMAC itself would.
+    let mut block = Zeroizing::new([0; 64]);
+    block[..32].copy_from_slice(key);
+    Hmac::new(&(*block).into())
+}
+
+fn subkey(key: &[u8; 32], label: &[u8]) -> Key {
+    let mut hash = keyed(key);
+    hash.update(label);
+    Zeroizing::new(hash.finalize().into_bytes().into())
+}
+
+fn write_key(path: &Path, key: &Key) -> io::Result<()> {
+    let text = Zeroizing::new(format!(
+        "{}\n",
+        *Zeroizing::new(hex::encode(key.as_slice()))
+    ));
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// The directory that a file is in.
+pub(super) fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Makes a directory that only its owner can enter, unless it is there.
+pub(super) fn make_directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn number(text: &str) -> PhoneNumber {
+        PhoneNumber::parse(text).expect("a valid number")
+    }
+
+    fn id(n: u128) -> Uuid {
+        Uuid::from_u128(n)
+    }
+
+    #[test]
+    fn a_sealed_number_opens_for_its_challenge_and_key_alone() {
+        let vault = Vault::new(&[7; 32]);
+        for text in ["+442079460123", "+4930901820", "+12025550123"] {
+            let number = number(text);
+            let sealed = vault.seal(id(1), &number).expect("seals");
+            assert_eq!(sealed.len(), SEALED);
+            assert_eq!(vault.unseal(id(1), &sealed).expect("opens"), number);
+            assert!(vault.unseal(id(2), &sealed).is_err());
+            assert!(Vault::new(&[8; 32]).unseal(id(1), &sealed).is_err());
+            for at in 0..sealed.len() {
+                let mut changed = sealed.clone();
+                changed[at] ^= 1;
+                assert!(vault.unseal(id(1), &changed).is_err(), "octet {at}");
+                assert!(vault.unseal(id(1), &sealed[..at]).is_err(), "cut at {at}");
+            }
+            assert_ne!(vault.seal(id(1), &number).expect("seals"), sealed);
+        }
+    }
+
+    #[test]
+    fn hashes_depend_on_key_purpose_and_where_parts_end() {
+        let vault = Vault::new(&[7; 32]);
+        let hash = vault.hash(b"a", &[b"bc", b"d"]);
+        assert_eq!(hash, vault.hash(b"a", &[b"bc", b"d"]));
+        assert_ne!(hash, vault.hash(b"a", &[b"b", b"cd"]));
+        assert_ne!(hash, vault.hash(b"ab", &[b"c", b"d"]));
+        assert_ne!(hash, Vault::new(&[8; 32]).hash(b"a", &[b"bc", b"d"]));
+    }
+
+    /// RFC 4231 4.2, whose 20-octet key is padded with zeros as any short key is.
+    #[test]
+    fn the_keyed_hash_is_hmac_sha_256() {
+        let mut key = [0; 32];
+        key[..20].fill(0x0b);
+        let mut hash = keyed(&key);
+        hash.update(b"Hi There");
+        assert_eq!(
+            hex::encode(hash.finalize().into_bytes()),
+            "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"
+        );
+    }
+
+    #[test]
+    fn a_key_file_is_made_once_and_for_its_owner_alone() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("made/for/it/key");
+        assert!(matches!(Vault::open(&path), Err(VaultError::File { .. })));
+        let first = Vault::create(&path).expect("made");
+        let again = Vault::create(&path).expect("left as it is");
+        assert_eq!(first.hash(b"x", &[]), again.hash(b"x", &[]));
+        let mode = fs::metadata(&path).expect("is there").mode() & 0o777;
+        assert_eq!(mode, 0o600);
+        let files = fs::read_dir(parent(&path)).expect("lists").count();
+        assert_eq!(files, 1, "no draft is left behind");
+    }
+
+    #[test]
+    fn an_exposed_or_broken_key_is_refused() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("key");
+        Vault::create(&path).expect("made");
+        for mode in [0o644, 0o640, 0o606] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("chmod");
+            let error = Vault::open(&path).expect_err("exposed").to_string();
+            assert!(error.contains("chmod 600"), "{error}");
+        }
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("chmod");
+        for text in ["", "abc", &"0".repeat(63), &"g".repeat(64), &"0".repeat(66)] {
+            fs::write(&path, text).expect("written");
+            let error = Vault::open(&path).expect_err("no key");
+            assert!(matches!(error, VaultError::NotAKey { .. }), "{error}");
+        }
+        fs::write(&path, format!("{}\n", "0".repeat(64))).expect("written");
+        assert!(Vault::open(&path).is_ok());
+    }
+}

@@ -1,0 +1,302 @@
+//! What the tests against real peers share: a Ringtrue of their own with short prompts, SIPp with
+//! one of the scenarios of `tests/sipp/`, and loopback ports that nobody else has.
+//!
+//! Every process is ended by its id when its handle goes out of scope.
+#![allow(dead_code)]
+
+use std::fs;
+use std::net::{TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A UDP port that is free now, with its even neighbours' fate left to luck.
+pub fn udp_port() -> u16 {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a free UDP port");
+    socket.local_addr().expect("its address").port()
+}
+
+/// A TCP port that is free now.
+pub fn tcp_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free TCP port");
+    listener.local_addr().expect("its address").port()
+}
+
+/// A child process that is killed when the test is done with it.
+pub struct Running {
+    child: Child,
+    name: String,
+}
+
+impl Running {
+    /// Starts `command`, its output in `log`.
+    pub fn start(command: &mut Command, name: &str, log: &Path) -> Running {
+        let out = fs::File::create(log).expect("a log file");
+        let err = out.try_clone().expect("a second handle");
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(out)
+            .stderr(err)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        Running {
+            child,
+            name: name.to_owned(),
+        }
+    }
+
+    /// Waits for the process to end; its exit code.
+    pub fn wait(&mut self, longest: Duration) -> Option<i32> {
+        let until = Instant::now() + longest;
+        while Instant::now() < until {
+            if let Some(status) = self.child.try_wait().expect("a child to wait for") {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("{} did not end within {longest:?}", self.name);
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself; then there is nothing to kill.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// SIPp as the called phone, with one scenario of `tests/sipp/`.
+pub struct Sipp {
+    process: Running,
+    /// Where it listens.
+    pub port: u16,
+    scenario: String,
+    folder: TempDir,
+}
+
+impl Sipp {
+    /// Starts the scenario for one call; `wait` is its pause before the key.
+    pub fn start(scenario: &str, wait: Duration) -> Sipp {
+        let folder = TempDir::new().expect("a folder");
+        let port = udp_port();
+        let scenarios = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/sipp");
+        let mut command = Command::new("sipp");
+        command
+            .current_dir(&scenarios)
+            .arg("-sf")
+            .arg(format!("{scenario}.xml"))
+            .args([
+                "-i",
+                "127.0.0.1",
+                "-m",
+                "1",
+                "-nostdin",
+                "-timeout",
+                "40s",
+                "-timeout_error",
+            ])
+            .args(["-p", &port.to_string(), "-d", &wait.as_millis().to_string()])
+            .args(["-mp", &(udp_port() & !1).to_string()])
+            .args(["-trace_err", "-error_file"])
+            .arg(folder.path().join("errors.log"))
+            .arg("127.0.0.1");
+        let process = Running::start(&mut command, "sipp", &folder.path().join("sipp.log"));
+        std::thread::sleep(Duration::from_millis(300));
+        Sipp {
+            process,
+            port,
+            scenario: scenario.to_owned(),
+            folder,
+        }
+    }
+
+    /// Waits for the scenario's end and asserts that SIPp saw all that it expected.
+    pub fn succeeds(mut self) {
+        let code = self.process.wait(Duration::from_secs(45));
+        if code != Some(0) {
+            let errors = fs::read_to_string(self.folder.path().join("errors.log"));
+            let screen = fs::read_to_string(self.folder.path().join("sipp.log"));
+            panic!(
+                "scenario {}: SIPp ended with {code:?}\n{}\n{}",
+                self.scenario,
+                errors.unwrap_or_default(),
+                screen.unwrap_or_default()
+            );
+        }
+    }
+}
+
+/// `ringtrue serve` with a configuration, a store and prompts of its own.
+pub struct Ringtrue {
+    process: Running,
+    /// The base of the API, `http://127.0.0.1:PORT`.
+    pub base: String,
+    token: String,
+    folder: TempDir,
+    client: reqwest::Client,
+}
+
+/// How the test wants its Ringtrue.
+pub struct Wanted<'a> {
+    /// `host:port` of the phone or proxy.
+    pub proxy: String,
+    /// More lines of `[trunk.peer]`.
+    pub trunk: &'a str,
+    /// Lines of `[call]`.
+    pub call: &'a str,
+}
+
+impl Ringtrue {
+    /// Starts it and waits until it is ready.
+    pub async fn start(wanted: Wanted<'_>) -> Ringtrue {
+        let folder = TempDir::new().expect("a folder");
+        let at = folder.path();
+        short_prompts(&at.join("prompts/en-GB"));
+        fs::create_dir_all(at.join("dialplans")).expect("a folder");
+        fs::write(
+            at.join("dialplans/all.toml"),
+            "[[rule]]\nprefix = \"+\"\ntrunk = \"peer\"\n",
+        )
+        .expect("a dialplan");
+        let http = tcp_port();
+        let config = format!(
+            "[server]\nlisten = \"127.0.0.1:{http}\"\n\
+             [store]\npath = \"{0}/ringtrue.db\"\nkey_file = \"{0}/ringtrue.key\"\n\
+             [sip]\nbind = \"127.0.0.1:{1}\"\n\
+             [media]\nbind = \"127.0.0.1\"\nports = \"{2}-{3}\"\n\
+             [prompts]\ndir = \"{0}/prompts\"\n\
+             [dialplan]\ndir = \"{0}/dialplans\"\n\
+             [trunk.peer]\nproxy = \"{4}\"\n{5}\n[call]\n{6}\n",
+            at.display(),
+            udp_port(),
+            20_000 + (http % 200) * 100,
+            20_000 + (http % 200) * 100 + 98,
+            wanted.proxy,
+            wanted.trunk,
+            wanted.call,
+        );
+        let file = at.join("ringtrue.toml");
+        fs::write(&file, config).expect("a configuration");
+        let binary = env!("CARGO_BIN_EXE_ringtrue");
+        let created = Command::new(binary)
+            .args(["--config"])
+            .arg(&file)
+            .args(["key", "create", "tests"])
+            .output()
+            .expect("ringtrue runs");
+        assert!(
+            created.status.success(),
+            "{}",
+            String::from_utf8_lossy(&created.stderr)
+        );
+        let token = String::from_utf8_lossy(&created.stdout)
+            .split_whitespace()
+            .find(|word| word.starts_with("rt_"))
+            .expect("a token in the output")
+            .to_owned();
+        let mut command = Command::new(binary);
+        command.arg("--config").arg(&file).arg("serve");
+        let process = Running::start(&mut command, "ringtrue", &at.join("serve.log"));
+        let client = reqwest::Client::new();
+        let base = format!("http://127.0.0.1:{http}");
+        let until = Instant::now() + Duration::from_secs(20);
+        loop {
+            if let Ok(answer) = client.get(format!("{base}/readyz")).send().await
+                && answer.status().is_success()
+            {
+                break;
+            }
+            assert!(
+                Instant::now() < until,
+                "not ready: {}",
+                fs::read_to_string(at.join("serve.log")).unwrap_or_default()
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ringtrue {
+            process,
+            base,
+            token,
+            folder,
+            client,
+        }
+    }
+
+    /// Posts a challenge for `number`; its id.
+    pub async fn challenge(&self, number: &str) -> String {
+        let answer = self
+            .client
+            .post(format!("{}/v1/challenges", self.base))
+            .bearer_auth(&self.token)
+            .json(&json!({ "to": number, "channel": "voice", "locale": "en-GB" }))
+            .send()
+            .await
+            .expect("an answer");
+        let status = answer.status();
+        let body: Value = answer.json().await.expect("JSON");
+        assert_eq!(status, 201, "{body}");
+        body["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Takes a challenge back.
+    pub async fn cancel(&self, id: &str) -> Value {
+        let answer = self
+            .client
+            .post(format!("{}/v1/challenges/{id}/cancel", self.base))
+            .bearer_auth(&self.token)
+            .send()
+            .await
+            .expect("an answer");
+        answer.json().await.expect("JSON")
+    }
+
+    /// Waits for the challenge's end: outcome and reason, `approved/key_pressed`.
+    pub async fn outcome(&self, id: &str) -> String {
+        let until = Instant::now() + Duration::from_secs(60);
+        loop {
+            let answer = self
+                .client
+                .get(format!("{}/v1/challenges/{id}?wait=20", self.base))
+                .bearer_auth(&self.token)
+                .send()
+                .await
+                .expect("an answer");
+            let body: Value = answer.json().await.expect("JSON");
+            if let Some(reason) = body["reason"].as_str() {
+                return format!("{}/{reason}", body["status"].as_str().unwrap_or("?"));
+            }
+            assert!(Instant::now() < until, "no end: {body}\n{}", self.log());
+        }
+    }
+
+    /// What it logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("serve.log")).unwrap_or_default()
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+}
+
+/// Every prompt as 400 ms of a 440 Hz tone, so that a test's call takes seconds.
+pub fn short_prompts(folder: &Path) {
+    fs::create_dir_all(folder).expect("a folder");
+    let tone: Vec<i16> = (0..3_200)
+        .map(|n| (8_000.0 * (f64::from(n) * 440.0 * std::f64::consts::TAU / 8_000.0).sin()) as i16)
+        .collect();
+    let file = ringtrue::audio::wav::write(&tone);
+    for name in ringtrue::audio::PromptName::ALL {
+        fs::write(folder.join(format!("{}.wav", name.as_str())), &file).expect("a prompt");
+    }
+}
