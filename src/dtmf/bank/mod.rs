@@ -81,7 +81,7 @@ mod tests {
         let channels = 37;
         let streams: Vec<Vec<i16>> = (0..channels)
             .map(|channel| {
-                let digits: Vec<Digit> = Digit::all().skip(channel % 16).take(3).collect();
+                let digits: Vec<Digit> = Digit::all().cycle().skip(channel % 16).take(3).collect();
                 let shape = KeyShape {
                     tone_samples: 400 + channel as u32 * 8,
                     ..KeyShape::default()
