@@ -3,6 +3,7 @@
 pub mod call;
 pub mod capture;
 pub mod demo;
+pub mod dtmf;
 pub mod key;
 pub mod ladder;
 pub mod number;
@@ -51,6 +52,8 @@ enum Command {
     /// What is known of a number, and its erasure.
     #[command(subcommand)]
     Number(number::NumberCommand),
+    /// Keys in recordings and captures; the audio of keys.
+    Dtmf(dtmf::Dtmf),
     /// Recordings: check, export, convert.
     Prompts(prompts::Prompts),
     /// Dialplans.
@@ -122,6 +125,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Key(command) => key::run(command, &administer(&config)?, &mut out).await?,
         Command::Number(command) => number::run(command, &administer(&config)?, &mut out).await?,
         Command::Prompts(args) => return prompts::run(&args, &mut out),
+        Command::Dtmf(args) => return dtmf::run(&args, &mut out),
         Command::Dialplan(DialplanCommand::Explain { number }) => {
             return explain(&plan(&config)?, &number, &mut out);
         }
