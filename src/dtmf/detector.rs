@@ -562,4 +562,117 @@ mod tests {
             }
         }
     }
+
+    fn began_and_ended(feed: impl FnOnce(&mut Detector, &mut Vec<Detection>)) -> Vec<Detection> {
+        let mut heard = Vec::new();
+        let mut detector = Detector::new(DetectorConfig::default());
+        feed(&mut detector, &mut heard);
+        detector.finish(&mut |d| heard.push(d));
+        heard
+    }
+
+    #[test]
+    fn a_lost_frame_neither_splits_a_key_nor_makes_one() {
+        let samples = Generator::new(&[Digit::HASH], KeyShape::default()).render();
+        for lost in 0..8 {
+            let heard = began_and_ended(|detector, heard| {
+                for (index, frame) in samples.chunks(160).enumerate() {
+                    if index == lost {
+                        detector.gap(160, &mut |d| heard.push(d));
+                    } else {
+                        detector.feed(frame, &mut |d| heard.push(d));
+                    }
+                }
+            });
+            assert_eq!(heard.len(), 2, "frame {lost} lost: {heard:?}");
+        }
+        // 20 ms of tone on each side of 40 ms that nobody heard is no key.
+        let heard = began_and_ended(|detector, heard| {
+            detector.feed(&samples[..160], &mut |d| heard.push(d));
+            detector.gap(320, &mut |d| heard.push(d));
+            detector.feed(&samples[480..640], &mut |d| heard.push(d));
+        });
+        assert_eq!(heard, []);
+    }
+
+    #[test]
+    fn a_long_gap_ends_a_key_where_it_began() {
+        let samples = Generator::new(&[Digit::HASH], KeyShape::default()).render();
+        let heard = began_and_ended(|detector, heard| {
+            detector.feed(&samples[..640], &mut |d| heard.push(d));
+            detector.gap(u64::MAX / 2, &mut |d| heard.push(d));
+            detector.feed(&samples[..640], &mut |d| heard.push(d));
+        });
+        let ends: Vec<u64> = heard
+            .iter()
+            .filter_map(|d| match d {
+                Detection::Ended { end_sample, .. } => Some(*end_sample),
+                Detection::Began { .. } => None,
+            })
+            .collect();
+        assert_eq!(heard.len(), 4, "{heard:?}");
+        assert!(ends[0] <= 640 && ends[1] > u64::MAX / 2, "{ends:?}");
+    }
+
+    #[test]
+    fn pieces_of_any_length_are_heard_alike() {
+        let digits: Vec<Digit> = Digit::all().collect();
+        let samples = Generator::new(&digits, KeyShape::default()).render();
+        let whole = began_and_ended(|detector, heard| {
+            detector.feed(&samples, &mut |d| heard.push(d));
+        });
+        assert_eq!(whole.len(), 32);
+        for length in [1, 7, 80, 240, 1_000] {
+            let pieces = began_and_ended(|detector, heard| {
+                for piece in samples.chunks(length) {
+                    detector.feed(piece, &mut |d| heard.push(d));
+                }
+            });
+            assert_eq!(pieces, whole, "{length}");
+        }
+    }
+
+    #[test]
+    fn single_tones_and_tones_of_the_network_are_no_keys() {
+        let sine = |parts: &[(f64, usize)]| -> Vec<i16> {
+            let mut all = Vec::new();
+            for (hz, ms) in parts {
+                all.extend((0..ms * 8).map(|n| {
+                    (8_000.0 * (std::f64::consts::TAU * hz * n as f64 / 8_000.0).sin()) as i16
+                }));
+            }
+            all
+        };
+        let add = |a: Vec<i16>, b: Vec<i16>| -> Vec<i16> {
+            a.iter().zip(&b).map(|(a, b)| a + b).collect()
+        };
+        let mut all = vec![
+            // CNG, CED, a beep; SIT; ringing and busy tones of America and Europe.
+            sine(&[(1100.0, 500)]),
+            sine(&[(2100.0, 3000)]),
+            sine(&[(1000.0, 300)]),
+            sine(&[(985.2, 380), (1428.5, 276), (1776.7, 380)]),
+            sine(&[(913.8, 274), (1370.6, 274), (1776.7, 380)]),
+            sine(&[(425.0, 1000)]),
+            add(sine(&[(440.0, 2000)]), sine(&[(480.0, 2000)])),
+            add(sine(&[(480.0, 500)]), sine(&[(620.0, 500)])),
+            add(sine(&[(400.0, 400)]), sine(&[(450.0, 400)])),
+        ];
+        for hz in crate::dtmf::LOW_HZ.into_iter().chain(crate::dtmf::HIGH_HZ) {
+            all.push(sine(&[(hz, 400)]));
+        }
+        // A sweep through everything.
+        let mut phase = 0.0;
+        all.push(
+            (0..80_000)
+                .map(|n| {
+                    phase += std::f64::consts::TAU * (300.0 + f64::from(n) * 0.04) / 8_000.0;
+                    (12_000.0 * phase.sin()) as i16
+                })
+                .collect(),
+        );
+        for (index, samples) in all.iter().enumerate() {
+            assert_eq!(keys_in(samples), "", "signal {index}");
+        }
+    }
 }

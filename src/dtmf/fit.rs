@@ -524,6 +524,9 @@ fn without_impulses(window: &[f32; WINDOW], plain: &Fit, rest: &[f32; WINDOW]) -
             return fit;
         }
         let next = solve(window, &weight, plain.hz, 2, &mut rest);
+        if !fills(window, &weight, &rest) {
+            return None;
+        }
         // A few clicks hold most of the rest; where taking them out gains little, it is speech.
         if next.snr_db() < plain.snr_db() + CLICK_GAIN_DB {
             return None;
@@ -531,6 +534,21 @@ fn without_impulses(window: &[f32; WINDOW], plain: &Fit, rest: &[f32; WINDOW]) -
         fit = Some(next);
     }
     fit
+}
+
+/// Whether the tones are there at both ends of the window: without the loudest samples of a
+/// silent end, a burst that is too short would look like a longer one.
+fn fills(window: &[f32; WINDOW], weight: &[f32; WINDOW], rest: &[f32; WINDOW]) -> bool {
+    const END: usize = 48;
+    [0..END, WINDOW - END..WINDOW].into_iter().all(|end| {
+        let (mut model, mut left) = (0f32, 0f32);
+        for n in end {
+            let tones = window[n] - rest[n];
+            model += weight[n] * tones * tones;
+            left += weight[n] * rest[n] * rest[n];
+        }
+        left <= 0.4 * model
+    })
 }
 
 /// The band in which dial tones lie: 350 to 450 Hz the world over.

@@ -4,11 +4,10 @@ use std::f32::consts::TAU;
 
 use super::fit::Blocks;
 use super::measures::Measures;
-use super::tones::{BLOCK, RATE};
+use super::tones::{BLOCK, RATE, TONES};
 use super::{Digit, amplitude};
 
-/// Samples of the window in which a tone is looked for, 10 ms.
-pub const SPAN: usize = 80;
+pub use super::tones::SPAN;
 
 /// The two tones of a key as the fit found them.
 #[derive(Debug, Clone, Copy)]
@@ -54,18 +53,23 @@ impl Tones {
         let mut least = f32::INFINITY;
         for k in 0..2 {
             let step = self.hz[k] * (TAU / RATE as f32);
-            let (turn_s, turn_c) = step.sin_cos();
-            let (hann_s, hann_c) = (TAU / SPAN as f32).sin_cos();
-            let (mut s, mut c) = (0f32, 1f32);
-            let (mut hs, mut hc) = (TAU / SPAN as f32 * 0.5).sin_cos();
-            let (mut re, mut im) = (0f32, 0f32);
-            for x in span {
-                let weighted = x * (1.0 - hc);
-                re += weighted * c;
-                im += weighted * s;
-                (c, s) = (c * turn_c - s * turn_s, s * turn_c + c * turn_s);
-                (hc, hs) = (hc * hann_c - hs * hann_s, hs * hann_c + hc * hann_s);
+            let (mut s, mut c) = ([0f32; 8], [0f32; 8]);
+            for lane in 0..8 {
+                (s[lane], c[lane]) = (step * lane as f32).sin_cos();
             }
+            let (turn_s, turn_c) = (step * 8.0).sin_cos();
+            let (mut re, mut im) = ([0f32; 8], [0f32; 8]);
+            for (x, hann) in span.chunks_exact(8).zip(TONES.hann.chunks_exact(8)) {
+                for lane in 0..8 {
+                    let weighted = x[lane] * hann[lane];
+                    re[lane] += weighted * c[lane];
+                    im[lane] += weighted * s[lane];
+                    let turned = c[lane] * turn_c - s[lane] * turn_s;
+                    s[lane] = s[lane] * turn_c + c[lane] * turn_s;
+                    c[lane] = turned;
+                }
+            }
+            let (re, im) = (re.iter().sum::<f32>(), im.iter().sum::<f32>());
             let amplitude = (re * re + im * im).sqrt() * 2.0 / SPAN as f32;
             least = least.min(amplitude / self.amplitude[k].max(1e-3));
         }

@@ -11,6 +11,8 @@ pub const RATE: f64 = 8_000.0;
 pub const FRAME: usize = 160;
 /// Half a frame: the bank folds it about its middle.
 pub const HALF: usize = FRAME / 2;
+/// Samples of the window in which the edge of a tone is looked for, 10 ms.
+pub const SPAN: usize = 80;
 /// Samples of one window of the fit, 32 ms.
 pub const WINDOW: usize = 256;
 /// Samples of one of the short blocks of a window, 4 ms.
@@ -42,6 +44,8 @@ pub struct Tones {
     pub block: [[[f32; BLOCK]; 2]; 8],
     /// Cosine and sine of what each nominal tone turns by in so many blocks.
     pub turn: [[[f32; 2]; 16]; 8],
+    /// A Hann window over a span, of mean 1.
+    pub hann: [f32; SPAN],
 }
 
 /// The tables.
@@ -51,6 +55,7 @@ pub static TONES: LazyLock<Box<Tones>> = LazyLock::new(|| {
         odd: [Pair([0; 16]); HALF / 2],
         block: [[[0.0; BLOCK]; 2]; 8],
         turn: [[[0.0; 2]; 16]; 8],
+        hann: std::array::from_fn(|n| (1.0 - (TAU * (n as f64 + 0.5) / SPAN as f64).cos()) as f32),
     });
     for (tone, hz) in TONES_HZ.iter().enumerate() {
         let step = TAU * hz / RATE;
