@@ -56,7 +56,7 @@ impl Analyser {
     /// An analyser at the start of a recording.
     pub fn new(config: DetectorConfig) -> Analyser {
         Analyser {
-            detector: Detector::new(config),
+            detector: Detector::new(config).thorough(),
             analysis: Analysis::default(),
         }
     }

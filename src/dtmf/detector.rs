@@ -68,6 +68,10 @@ const KEPT: usize = FRAMES_KEPT * FRAME;
 const AWAY: u64 = 240;
 /// A gap longer than this ends a key, 250 ms.
 const LONGEST_GAP: u64 = 2_000;
+/// How far the rough frequency may be off before the fit refines it.
+const ROUGH_HZ: f32 = 8.0;
+/// How far it may be off where the fit is wanted for its measures.
+const THOROUGH_HZ: f32 = 40.0;
 /// Half the strength marks the edge of a key.
 const EDGE: f32 = 0.5;
 
@@ -129,6 +133,7 @@ impl Detector {
                 tolerance: 0.015,
                 tolerance_hz: 5.5,
                 snr_db: config.snr_db,
+                rough_hz: ROUGH_HZ,
             },
             frame: [0; FRAME],
             filled: 0,
@@ -139,6 +144,13 @@ impl Detector {
             earliest: 0,
             lost: (0, 0),
         }
+    }
+
+    /// Measures also what is too far off to be a key, for [`Detector::feed_traced`]; slower, and
+    /// hears the same keys.
+    pub fn thorough(mut self) -> Detector {
+        self.limits.rough_hz = THOROUGH_HZ;
+        self
     }
 
     /// How many samples the stream has brought, gaps included.

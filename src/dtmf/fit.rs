@@ -27,6 +27,8 @@ pub struct Limits {
     pub tolerance_hz: f32,
     /// Least power of both tones over the rest, in dB.
     pub snr_db: f32,
+    /// How far beyond the tolerance a rough frequency may lie to be worth a fit, in hertz.
+    pub rough_hz: f32,
 }
 
 impl Limits {
@@ -233,7 +235,7 @@ impl Blocks {
         let coarse = s.atan2(c);
         let nominal = TONES_HZ[self.tone] as f32;
         let hertz = RATE as f32 / BLOCK as f32 / std::f32::consts::TAU;
-        let most = limits.tolerance_at(nominal) + ROUGH_HZ;
+        let most = limits.tolerance_at(nominal) + limits.rough_hz;
         if (coarse * hertz).abs() > most + COARSE_HZ {
             return Err(Refusal::OffFrequency);
         }
@@ -270,8 +272,6 @@ const STEADY_FRAME: f32 = 0.45;
 const COARSE_FRAME_HZ: f32 = 40.0;
 /// How far the first estimate from neighbouring blocks may be off.
 const COARSE_HZ: f32 = 25.0;
-/// How far the rough frequency may be off before the fit refines it.
-const ROUGH_HZ: f32 = 8.0;
 
 /// Fits `count` sinusoids, refining their frequencies, over the samples whose weight is 1.
 #[inline(always)]
