@@ -21,7 +21,7 @@ enum Command {
     /// was, 2 if a file could not be read.
     Decode(decode::Decode),
     /// Make a WAV file of keys, as clean or as spoilt as you like.
-    Generate(generate::Generate),
+    Generate(Box<generate::Generate>),
 }
 
 /// Runs `ringtrue dtmf ...`; results go to `out`, progress and complaints to standard error.

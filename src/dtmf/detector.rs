@@ -72,6 +72,8 @@ const LONGEST_GAP: u64 = 2_000;
 const ROUGH_HZ: f32 = 8.0;
 /// How far it may be off where the fit is wanted for its measures.
 const THOROUGH_HZ: f32 = 40.0;
+/// A gap takes the position no farther than this, 18 million years.
+const FARTHEST: u64 = 1 << 62;
 /// Half the strength marks the edge of a key.
 const EDGE: f32 = 0.5;
 
@@ -222,7 +224,7 @@ impl Detector {
     /// split none; a gap of more than 250 ms ends a key where the gap began.
     pub fn gap(&mut self, samples: u64, sink: &mut impl FnMut(Detection)) {
         let start = self.position();
-        let end = start.saturating_add(samples);
+        let end = start.saturating_add(samples).min(FARTHEST.max(start));
         if samples > LONGEST_GAP {
             self.end_key(start, sink);
             self.kept = [[0; FRAME]; FRAMES_KEPT];
@@ -612,7 +614,9 @@ mod tests {
         let samples = Generator::new(&[Digit::HASH], KeyShape::default()).render();
         let heard = began_and_ended(|detector, heard| {
             detector.feed(&samples[..640], &mut |d| heard.push(d));
-            detector.gap(u64::MAX / 2, &mut |d| heard.push(d));
+            detector.gap(1 << 40, &mut |d| heard.push(d));
+            detector.gap(u64::MAX, &mut |d| heard.push(d));
+            detector.gap(u64::MAX, &mut |d| heard.push(d));
             detector.feed(&samples[..640], &mut |d| heard.push(d));
         });
         let ends: Vec<u64> = heard
@@ -623,7 +627,7 @@ mod tests {
             })
             .collect();
         assert_eq!(heard.len(), 4, "{heard:?}");
-        assert!(ends[0] <= 640 && ends[1] > u64::MAX / 2, "{ends:?}");
+        assert!(ends[0] <= 640 && ends[1] > FARTHEST, "{ends:?}");
     }
 
     #[test]

@@ -40,9 +40,8 @@ impl Tones {
     /// in the fit.
     pub fn strength_in(&self, blocks: &[Blocks; 2], middle: usize) -> f32 {
         let mut least = f32::INFINITY;
-        for k in 0..2 {
-            let amplitude = blocks[k].amplitude(middle, self.turn[k]);
-            least = least.min(amplitude / self.amplitude[k].max(1e-3));
+        for ((blocks, turn), full) in blocks.iter().zip(self.turn).zip(self.amplitude) {
+            least = least.min(blocks.amplitude(middle, turn) / full.max(1e-3));
         }
         least
     }

@@ -376,7 +376,8 @@ fn write_table(
     several: bool,
 ) -> std::io::Result<()> {
     let keys: String = report.keys.iter().map(|k| k.key.as_char()).collect();
-    if several && report.keys.is_empty() && !(refused && !report.refused.is_empty()) {
+    let shown = !report.keys.is_empty() || (refused && !report.refused.is_empty());
+    if several && !shown {
         return Ok(());
     }
     writeln!(
