@@ -146,7 +146,10 @@ fn cells() -> Vec<Cell> {
             ..cell(&format!("clipped {drive} dB"), true)
         });
     }
-    for (name, fill) in [("silence", Fill::Zero), ("the frame before", Fill::Repeat)] {
+    for (name, fill) in [
+        ("silence", Fill::Silence),
+        ("the frame before", Fill::Repeat),
+    ] {
         for percent in [1.0, 5.0] {
             all.push(Cell {
                 tone_ms: (80.0, 120.0),
@@ -160,7 +163,7 @@ fn cells() -> Vec<Cell> {
     }
     all.push(Cell {
         tone_ms: (80.0, 120.0),
-        loss: Some((0.05, Fill::Zero)),
+        loss: Some((0.05, Fill::Silence)),
         told: true,
         ..cell("5 % loss, detector told, 80-120 ms", true)
     });
@@ -261,7 +264,7 @@ fn trial(cell: &Cell, digit: Digit, speech: &[i16], rng: &mut ChaCha8Rng) -> Tri
         channel::add_noise(&mut samples, power / 10f64.powf(snr / 10.0), rng);
     }
     if let Some(rate) = cell.impulses {
-        channel::add_impulses(&mut samples, rate, rng);
+        channel::add_clicks(&mut samples, rate, rng);
     }
     if let Some(db) = cell.echo_db
         && speech.len() > samples.len()

@@ -60,7 +60,7 @@ fn at_speed(samples: &[i16], speed: f64, gain: f64) -> Vec<f64> {
 }
 
 /// Plays everything, `passes` ways at most, and returns the table.
-pub fn table(passes: usize) -> anyhow::Result<String> {
+pub fn table(passes: usize, config: DetectorConfig) -> anyhow::Result<String> {
     let mut spandsp = SpanDsp::start()?;
     let files = corpus::files()?;
     let mut out = String::new();
@@ -93,7 +93,7 @@ pub fn table(passes: usize) -> anyhow::Result<String> {
                     *we.entry(digit.as_char()).or_insert(0usize) += 1;
                 }
             };
-            let mut detector = Detector::new(DetectorConfig::default());
+            let mut detector = Detector::new(config);
             detector.feed(&samples, &mut sink);
             detector.finish(&mut sink);
             for key in spandsp.keys(&samples, false)?.chars() {

@@ -5,6 +5,7 @@ pub mod capture;
 pub mod config;
 pub mod demo;
 pub mod dialplan;
+pub mod dtmf;
 pub mod key;
 pub mod ladder;
 pub mod number;
@@ -50,6 +51,8 @@ enum Command {
     /// What is known of a number, and its erasure.
     #[command(subcommand)]
     Number(number::NumberCommand),
+    /// Keys in recordings and captures; the audio of keys.
+    Dtmf(dtmf::Dtmf),
     /// Recordings: check, export, convert.
     Prompts(prompts::Prompts),
     /// Rules that lead numbers to trunks: explain, check.
@@ -97,6 +100,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Config(args) => return config::run(args, file, &mut out),
         Command::Dialplan(args) => return dialplan::run(args, file, &mut out),
         Command::Prompts(args) => return prompts::run(args, &mut out),
+        Command::Dtmf(args) => return dtmf::run(args, &mut out),
         _ => {}
     }
     let config = match Config::find(file) {
@@ -118,7 +122,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Key(command) => key::run(command, &administer(&config)?, &mut out).await?,
         Command::Number(command) => number::run(command, &administer(&config)?, &mut out).await?,
-        Command::Config(_) | Command::Dialplan(_) | Command::Prompts(_) => {}
+        Command::Config(_) | Command::Dialplan(_) | Command::Prompts(_) | Command::Dtmf(_) => {}
     }
     Ok(ExitCode::SUCCESS)
 }

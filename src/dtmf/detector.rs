@@ -1,7 +1,7 @@
 //! Hears the keys in one stream of audio.
 
-use super::bank::{self, GAIN, Gate, Likeness, Sums};
-use super::fit::{self, Limits};
+use super::bank::{GAIN, Gate, Kernel, Likeness, Sums};
+use super::fit::{self, Blocks, Limits};
 use super::measures::{Measures, Verdict};
 use super::presence::{SPAN, Tones};
 use super::tones::{FRAME, WINDOW};
@@ -63,13 +63,17 @@ pub enum Detection {
 /// Frames of audio kept for the fits.
 const FRAMES_KEPT: usize = 4;
 const KEPT: usize = FRAMES_KEPT * FRAME;
-/// Steps in which the tones of a key are followed, 2 ms.
-const HOP: u64 = 16;
 /// A key has ended when its tones were away for this long, 30 ms: an interruption of 10 ms or a
 /// lost packet of 20 ms filled with silence does not end it, a pause of 40 ms does.
 const AWAY: u64 = 240;
 /// A gap longer than this ends a key, 250 ms.
 const LONGEST_GAP: u64 = 2_000;
+/// How far the rough frequency may be off before the fit refines it.
+const ROUGH_HZ: f32 = 8.0;
+/// How far it may be off where the fit is wanted for its measures.
+const THOROUGH_HZ: f32 = 40.0;
+/// A gap takes the position no farther than this, 18 million years.
+const FARTHEST: u64 = 1 << 62;
 /// Half the strength marks the edge of a key.
 const EDGE: f32 = 0.5;
 
@@ -82,7 +86,7 @@ struct Sounding {
     start: u64,
     /// Where the tones were last there.
     last: u64,
-    /// The next centre of a window to look at.
+    /// The start of the next block to look at.
     next: u64,
     /// For how long they have been away.
     away: u64,
@@ -91,6 +95,7 @@ struct Sounding {
 /// Hears the keys in one stream of 8 kHz audio; no allocation after `new`, about 1.6 kB.
 #[derive(Debug, Clone)]
 pub struct Detector {
+    kernel: Kernel,
     gate: Gate,
     limits: Limits,
     /// The frame being filled.
@@ -117,6 +122,7 @@ impl Detector {
         // leakage take some more.
         let weakest = amplitude(config.weakest_dbm0 - 6.0) * GAIN;
         Detector {
+            kernel: Kernel::fastest(),
             gate: Gate {
                 weakest: weakest * weakest,
                 high_over_low: ratio(config.high_stronger_db + 3.0),
@@ -129,6 +135,7 @@ impl Detector {
                 tolerance: 0.015,
                 tolerance_hz: 5.5,
                 snr_db: config.snr_db,
+                rough_hz: ROUGH_HZ,
             },
             frame: [0; FRAME],
             filled: 0,
@@ -139,6 +146,13 @@ impl Detector {
             earliest: 0,
             lost: (0, 0),
         }
+    }
+
+    /// Measures also what is too far off to be a key, for [`Detector::feed_traced`]; slower, and
+    /// hears the same keys.
+    pub fn thorough(mut self) -> Detector {
+        self.limits.rough_hz = THOROUGH_HZ;
+        self
     }
 
     /// How many samples the stream has brought, gaps included.
@@ -170,17 +184,47 @@ impl Detector {
             self.filled += take;
             samples = later;
             if self.filled == FRAME {
-                let sums = bank::correlate(&self.frame);
+                let sums = self.correlate();
                 self.close_frame(&sums, sink, trace);
             }
         }
+    }
+
+    fn correlate(&self) -> Sums {
+        let mut sums = [Sums::default()];
+        self.kernel
+            .correlate(std::slice::from_ref(&self.frame), &mut sums);
+        sums[0]
+    }
+
+    /// Takes one frame whose sums are known.
+    #[inline]
+    pub(super) fn feed_frame(
+        &mut self,
+        frame: &[i16; FRAME],
+        sums: &Sums,
+        sink: &mut impl FnMut(Detection),
+    ) {
+        if self.filled == 0 {
+            self.keep(frame);
+            self.judge_frame(sums, sink, &mut |_| ());
+        } else {
+            self.feed(frame, sink);
+        }
+    }
+
+    #[inline]
+    fn keep(&mut self, frame: &[i16; FRAME]) {
+        let slot = (self.position / FRAME as u64) as usize % FRAMES_KEPT;
+        self.kept[slot] = *frame;
+        self.position += FRAME as u64;
     }
 
     /// Tells of samples that were lost. They make no key, end none that goes on after them, and
     /// split none; a gap of more than 250 ms ends a key where the gap began.
     pub fn gap(&mut self, samples: u64, sink: &mut impl FnMut(Detection)) {
         let start = self.position();
-        let end = start.saturating_add(samples);
+        let end = start.saturating_add(samples).min(FARTHEST.max(start));
         if samples > LONGEST_GAP {
             self.end_key(start, sink);
             self.kept = [[0; FRAME]; FRAMES_KEPT];
@@ -204,7 +248,7 @@ impl Detector {
             self.filled += take;
             left -= take;
             if self.filled == FRAME {
-                let sums = bank::correlate(&self.frame);
+                let sums = self.correlate();
                 self.close_frame(&sums, sink, &mut |_| ());
             }
         }
@@ -238,16 +282,38 @@ impl Detector {
         sink: &mut impl FnMut(Detection),
         trace: &mut impl FnMut(Verdict),
     ) {
-        let slot = (self.position / FRAME as u64) as usize % FRAMES_KEPT;
-        self.kept[slot] = self.frame;
-        self.position += FRAME as u64;
+        let frame = self.frame;
+        self.keep(&frame);
         self.filled = 0;
-        let likeness = self.gate.admit(sums);
+        self.judge_frame(sums, sink, trace);
+    }
+
+    #[inline]
+    fn judge_frame(
+        &mut self,
+        sums: &Sums,
+        sink: &mut impl FnMut(Detection),
+        trace: &mut impl FnMut(Verdict),
+    ) {
+        let likeness = self.gate.admit(sums).filter(|l| self.could_be(l));
         let before = std::mem::replace(&mut self.before, likeness);
         if likeness.is_none() && before.is_none() && self.sounding.is_none() {
             return;
         }
         self.look_closely(likeness, before, sink, trace);
+    }
+
+    /// Whether both tones of a likeness could be steady over the newest frame.
+    #[cold]
+    fn could_be(&self, likeness: &Likeness) -> bool {
+        let newest = (self.position / FRAME as u64 - 1) as usize % FRAMES_KEPT;
+        let mut audio = [0f32; FRAME];
+        for (x, sample) in audio.iter_mut().zip(&self.kept[newest]) {
+            *x = f32::from(*sample);
+        }
+        let steady =
+            |tone| Blocks::new(&audio, tone).may_be_steady(FRAME / fit::BLOCK, &self.limits);
+        steady(usize::from(likeness.row)) && steady(4 + usize::from(likeness.column))
     }
 
     #[cold]
@@ -260,76 +326,104 @@ impl Detector {
     ) {
         let mut buffer = [0f32; KEPT];
         let oldest = self.position.saturating_sub(KEPT as u64);
-        let there = (self.position - oldest) as usize;
-        let audio = &mut buffer[..there];
-        for (index, x) in audio.iter_mut().enumerate() {
-            let at = oldest + index as u64;
-            *x = f32::from(
-                self.kept[(at / FRAME as u64) as usize % FRAMES_KEPT][(at % FRAME as u64) as usize],
-            );
+        let mut filled = 0;
+        for frame in oldest / FRAME as u64..self.position / FRAME as u64 {
+            let kept = &self.kept[frame as usize % FRAMES_KEPT];
+            for (x, sample) in buffer[filled..].iter_mut().zip(kept) {
+                *x = f32::from(*sample);
+            }
+            filled += FRAME;
         }
-        let audio = &*audio;
+        let audio = &buffer[..filled.min(KEPT)];
         self.follow(audio, oldest, sink);
         // A key of 40 ms holds one whole frame, and with it one of four windows: the one that
         // ends with the frame, or one of the three that end 4, 8 and 12 ms into the next.
+        const BLOCK: u64 = fit::BLOCK as u64;
         let newest = self.position;
-        let attempts = [
-            before.map(|b| (b, newest - 96)),
-            before.map(|b| (b, newest - 64)),
-            before.map(|b| (b, newest - 160 + 96)),
-            likeness.map(|l| (l, newest)),
-        ];
-        for (likeness, end) in attempts.into_iter().flatten() {
-            self.attempt(audio, oldest, likeness, end, sink, trace);
+        let after = newest - FRAME as u64;
+        let looks = [(before, after + BLOCK, 3), (likeness, newest, 1)];
+        for (likeness, first_end, count) in looks {
+            if let Some(likeness) = likeness {
+                self.attempt(audio, oldest, likeness, first_end, count, sink, trace);
+            }
         }
     }
 
+    /// Judges `count` windows, a block apart, the first of which ends at `first_end`.
+    #[allow(clippy::too_many_arguments)]
     fn attempt(
         &mut self,
         audio: &[f32],
         oldest: u64,
         likeness: Likeness,
-        end: u64,
+        first_end: u64,
+        count: usize,
         sink: &mut impl FnMut(Detection),
         trace: &mut impl FnMut(Verdict),
     ) {
-        let Some(start) = end.checked_sub(WINDOW as u64) else {
-            return;
-        };
-        if start < self.earliest || start < oldest || self.is_lost(start, end) {
-            return;
-        }
-        let Some(digit) =
-            Digit::from_row_column(usize::from(likeness.row), usize::from(likeness.column))
-        else {
+        let (row, column) = (usize::from(likeness.row), usize::from(likeness.column));
+        let Some(digit) = Digit::from_row_column(row, column) else {
             return;
         };
         if self.sounding.is_some_and(|key| key.digit == digit) {
             return;
         }
-        let at = (start - oldest) as usize;
-        let Some(window) = audio
-            .get(at..)
-            .and_then(|rest| rest.first_chunk::<WINDOW>())
+        let Some(first_start) = first_end.checked_sub(WINDOW as u64) else {
+            return;
+        };
+        let Some(audio_here) = first_start
+            .checked_sub(oldest)
+            .and_then(|at| audio.get(at as usize..))
         else {
             return;
         };
-        match fit::judge(window, likeness.row, likeness.column, &self.limits) {
-            Ok(measures) => {
-                trace(Verdict {
-                    start_sample: start,
-                    digit,
-                    measures: Some(measures),
-                    refusal: None,
-                });
-                self.begin(audio, oldest, digit, start, measures, sink);
+        let (kernel, limits) = (self.kernel, self.limits);
+        let blocks = |tone| {
+            kernel.wide(
+                #[inline(always)]
+                || Blocks::new(audio_here, tone),
+            )
+        };
+        let low = blocks(row);
+        let mut high = None;
+        for index in 0..count {
+            let start = first_start + (index * fit::BLOCK) as u64;
+            if start < self.earliest || self.is_lost(start, start + WINDOW as u64) {
+                continue;
             }
-            Err((refusal, measures)) => trace(Verdict {
+            let Some(window) = audio_here
+                .get(index * fit::BLOCK..)
+                .and_then(|rest| rest.first_chunk::<WINDOW>())
+            else {
+                return;
+            };
+            let judged = low
+                .frequency(index, &self.limits)
+                .and_then(|low_hz| {
+                    let high = high.get_or_insert_with(|| blocks(4 + column));
+                    Ok([low_hz, high.frequency(index, &self.limits)?])
+                })
+                .map_err(|refusal| (refusal, None))
+                .and_then(|rough| {
+                    kernel.wide(
+                        #[inline(always)]
+                        || fit::judge(window, likeness.row, likeness.column, rough, &limits),
+                    )
+                });
+            let (measures, refusal) = match judged {
+                Ok(measures) => (Some(measures), None),
+                Err((refusal, measures)) => (measures, Some(refusal)),
+            };
+            trace(Verdict {
                 start_sample: start,
                 digit,
                 measures,
-                refusal: Some(refusal),
-            }),
+                refusal,
+            });
+            if let (Some(measures), None) = (measures, refusal) {
+                self.begin(audio, oldest, digit, start, measures, sink);
+                return;
+            }
         }
     }
 
@@ -342,10 +436,7 @@ impl Detector {
         measures: Measures,
         sink: &mut impl FnMut(Detection),
     ) {
-        let tones = Tones {
-            hz: [measures.low_hz, measures.high_hz],
-            amplitude: [amplitude(measures.low_dbm0), amplitude(measures.high_dbm0)],
-        };
+        let tones = Tones::new(digit, &measures);
         // Backwards from the window's middle to where the tones began, in steps of 1 ms.
         let middle = window_start + WINDOW as u64 / 2;
         let mut start = middle;
@@ -366,8 +457,8 @@ impl Detector {
             tones,
             measures,
             start,
-            last: window_start + WINDOW as u64 - SPAN as u64 / 2,
-            next: window_start + WINDOW as u64 - SPAN as u64 / 2,
+            last: window_start + (WINDOW - fit::BLOCK) as u64,
+            next: window_start + (WINDOW - fit::BLOCK) as u64,
             away: 0,
         });
         sink(Detection::Began {
@@ -379,26 +470,47 @@ impl Detector {
         self.follow(audio, oldest, sink);
     }
 
-    /// Follows the key that sounds through the newest audio.
+    /// Follows the key that sounds through the newest audio, block by block: each block is weighed
+    /// together with half of both neighbours.
     fn follow(&mut self, audio: &[f32], oldest: u64, sink: &mut impl FnMut(Detection)) {
+        const BLOCK: u64 = fit::BLOCK as u64;
         let Some(mut key) = self.sounding else {
             return;
         };
-        while let Some(span) = span_at(audio, oldest, key.next) {
-            let half = SPAN as u64 / 2;
-            if !self.is_lost(key.next - half, key.next + half) {
-                if key.tones.strength(span) >= EDGE {
-                    key.last = key.next;
-                    key.away = 0;
-                } else {
-                    key.away += HOP;
+        while key.next + 2 * BLOCK <= self.position {
+            let Some(here) = key
+                .next
+                .checked_sub(BLOCK + oldest)
+                .and_then(|at| audio.get(at as usize..))
+            else {
+                key.next += BLOCK;
+                continue;
+            };
+            let (row, column) = key.digit.row_column();
+            let kernel = self.kernel;
+            let tones = [row, 4 + column].map(|tone| {
+                kernel.wide(
+                    #[inline(always)]
+                    || Blocks::new(here, tone),
+                )
+            });
+            let whole = (here.len() / fit::BLOCK).min(fit::MOST_BLOCKS);
+            for middle in 1..whole.saturating_sub(1) {
+                if !self.is_lost(key.next - BLOCK, key.next + 2 * BLOCK) {
+                    if key.tones.strength_in(&tones, middle) >= EDGE {
+                        key.last = key.next + BLOCK / 2;
+                        key.away = 0;
+                    } else {
+                        key.away += BLOCK;
+                    }
                 }
-            }
-            key.next += HOP;
-            if key.away >= AWAY {
-                self.sounding = Some(key);
-                self.end_key(u64::MAX, sink);
-                return;
+                key.next += BLOCK;
+                if key.away >= AWAY {
+                    key.last = edge_after(audio, oldest, key.last, &key.tones);
+                    self.sounding = Some(key);
+                    self.end_key(u64::MAX, sink);
+                    return;
+                }
             }
         }
         self.sounding = Some(key);
@@ -407,6 +519,18 @@ impl Detector {
     fn is_lost(&self, start: u64, end: u64) -> bool {
         start < self.lost.1 && self.lost.0 < end
     }
+}
+
+/// The last position from `last` on, in steps of 1 ms, where the tones are still there.
+fn edge_after(audio: &[f32], oldest: u64, last: u64, tones: &Tones) -> u64 {
+    let mut edge = last;
+    while let Some(span) = span_at(audio, oldest, edge + 8) {
+        if tones.strength(span) < EDGE || edge >= last + 2 * fit::BLOCK as u64 {
+            break;
+        }
+        edge += 8;
+    }
+    edge
 }
 
 fn span_at(audio: &[f32], oldest: u64, centre: u64) -> Option<&[f32; SPAN]> {
@@ -450,6 +574,121 @@ mod tests {
                 shifted.extend_from_slice(&samples);
                 assert_eq!(keys_in(&shifted), expected, "{tone} {pause} {offset}");
             }
+        }
+    }
+
+    fn began_and_ended(feed: impl FnOnce(&mut Detector, &mut Vec<Detection>)) -> Vec<Detection> {
+        let mut heard = Vec::new();
+        let mut detector = Detector::new(DetectorConfig::default());
+        feed(&mut detector, &mut heard);
+        detector.finish(&mut |d| heard.push(d));
+        heard
+    }
+
+    #[test]
+    fn a_lost_frame_neither_splits_a_key_nor_makes_one() {
+        let samples = Generator::new(&[Digit::HASH], KeyShape::default()).render();
+        for lost in 0..8 {
+            let heard = began_and_ended(|detector, heard| {
+                for (index, frame) in samples.chunks(160).enumerate() {
+                    if index == lost {
+                        detector.gap(160, &mut |d| heard.push(d));
+                    } else {
+                        detector.feed(frame, &mut |d| heard.push(d));
+                    }
+                }
+            });
+            assert_eq!(heard.len(), 2, "frame {lost} lost: {heard:?}");
+        }
+        // 20 ms of tone on each side of 40 ms that nobody heard is no key.
+        let heard = began_and_ended(|detector, heard| {
+            detector.feed(&samples[..160], &mut |d| heard.push(d));
+            detector.gap(320, &mut |d| heard.push(d));
+            detector.feed(&samples[480..640], &mut |d| heard.push(d));
+        });
+        assert_eq!(heard, []);
+    }
+
+    #[test]
+    fn a_long_gap_ends_a_key_where_it_began() {
+        let samples = Generator::new(&[Digit::HASH], KeyShape::default()).render();
+        let heard = began_and_ended(|detector, heard| {
+            detector.feed(&samples[..640], &mut |d| heard.push(d));
+            detector.gap(1 << 40, &mut |d| heard.push(d));
+            detector.gap(u64::MAX, &mut |d| heard.push(d));
+            detector.gap(u64::MAX, &mut |d| heard.push(d));
+            detector.feed(&samples[..640], &mut |d| heard.push(d));
+        });
+        let ends: Vec<u64> = heard
+            .iter()
+            .filter_map(|d| match d {
+                Detection::Ended { end_sample, .. } => Some(*end_sample),
+                Detection::Began { .. } => None,
+            })
+            .collect();
+        assert_eq!(heard.len(), 4, "{heard:?}");
+        assert!(ends[0] <= 640 && ends[1] > FARTHEST, "{ends:?}");
+    }
+
+    #[test]
+    fn pieces_of_any_length_are_heard_alike() {
+        let digits: Vec<Digit> = Digit::all().collect();
+        let samples = Generator::new(&digits, KeyShape::default()).render();
+        let whole = began_and_ended(|detector, heard| {
+            detector.feed(&samples, &mut |d| heard.push(d));
+        });
+        assert_eq!(whole.len(), 32);
+        for length in [1, 7, 80, 240, 1_000] {
+            let pieces = began_and_ended(|detector, heard| {
+                for piece in samples.chunks(length) {
+                    detector.feed(piece, &mut |d| heard.push(d));
+                }
+            });
+            assert_eq!(pieces, whole, "{length}");
+        }
+    }
+
+    #[test]
+    fn single_tones_and_tones_of_the_network_are_no_keys() {
+        let sine = |parts: &[(f64, usize)]| -> Vec<i16> {
+            let mut all = Vec::new();
+            for (hz, ms) in parts {
+                all.extend((0..ms * 8).map(|n| {
+                    (8_000.0 * (std::f64::consts::TAU * hz * n as f64 / 8_000.0).sin()) as i16
+                }));
+            }
+            all
+        };
+        let add = |a: Vec<i16>, b: Vec<i16>| -> Vec<i16> {
+            a.iter().zip(&b).map(|(a, b)| a + b).collect()
+        };
+        let mut all = vec![
+            // CNG, CED, a beep; SIT; ringing and busy tones of America and Europe.
+            sine(&[(1100.0, 500)]),
+            sine(&[(2100.0, 3000)]),
+            sine(&[(1000.0, 300)]),
+            sine(&[(985.2, 380), (1428.5, 276), (1776.7, 380)]),
+            sine(&[(913.8, 274), (1370.6, 274), (1776.7, 380)]),
+            sine(&[(425.0, 1000)]),
+            add(sine(&[(440.0, 2000)]), sine(&[(480.0, 2000)])),
+            add(sine(&[(480.0, 500)]), sine(&[(620.0, 500)])),
+            add(sine(&[(400.0, 400)]), sine(&[(450.0, 400)])),
+        ];
+        for hz in crate::dtmf::LOW_HZ.into_iter().chain(crate::dtmf::HIGH_HZ) {
+            all.push(sine(&[(hz, 400)]));
+        }
+        // A sweep through everything.
+        let mut phase = 0.0;
+        all.push(
+            (0..80_000)
+                .map(|n| {
+                    phase += std::f64::consts::TAU * (300.0 + f64::from(n) * 0.04) / 8_000.0;
+                    (12_000.0 * phase.sin()) as i16
+                })
+                .collect(),
+        );
+        for (index, samples) in all.iter().enumerate() {
+            assert_eq!(keys_in(samples), "", "signal {index}");
         }
     }
 }

@@ -28,7 +28,7 @@ impl Digit {
     pub const STAR: Digit = Digit(10);
 
     /// All sixteen, in the order of their RFC 4733 event codes.
-    pub fn all() -> impl Iterator<Item = Digit> {
+    pub fn all() -> impl Iterator<Item = Digit> + Clone {
         (0..16).map(Digit)
     }
 

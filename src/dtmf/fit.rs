@@ -8,7 +8,8 @@
 #![allow(clippy::needless_range_loop)]
 
 use super::measures::{Measures, Refusal};
-use super::tones::{BLOCK, BLOCKS, RATE, TONES, TONES_HZ, WINDOW};
+pub use super::tones::BLOCK;
+use super::tones::{BLOCKS, RATE, TONES, TONES_HZ, WINDOW};
 use super::{amplitude, dbm0};
 
 /// The limits within which a fit is a key.
@@ -26,6 +27,8 @@ pub struct Limits {
     pub tolerance_hz: f32,
     /// Least power of both tones over the rest, in dB.
     pub snr_db: f32,
+    /// How far beyond the tolerance a rough frequency may lie to be worth a fit, in hertz.
+    pub rough_hz: f32,
 }
 
 impl Limits {
@@ -58,11 +61,14 @@ struct Wave {
 }
 
 impl Wave {
-    fn at(step: f32) -> Wave {
-        let mut wave = Wave {
-            cos: [0.0; WINDOW],
-            sin: [0.0; WINDOW],
-        };
+    const ZERO: Wave = Wave {
+        cos: [0.0; WINDOW],
+        sin: [0.0; WINDOW],
+    };
+
+    /// Makes it the sinusoid of this step in radians a sample.
+    #[inline(always)]
+    fn tune(&mut self, step: f32) {
         let mut c = [0f32; 8];
         let mut s = [0f32; 8];
         for lane in 0..8 {
@@ -70,10 +76,10 @@ impl Wave {
             (s[lane], c[lane]) = angle.sin_cos();
         }
         let (turn_s, turn_c) = (step * 8.0).sin_cos();
-        for (cos, sin) in wave
+        for (cos, sin) in self
             .cos
             .chunks_exact_mut(8)
-            .zip(wave.sin.chunks_exact_mut(8))
+            .zip(self.sin.chunks_exact_mut(8))
         {
             cos.copy_from_slice(&c);
             sin.copy_from_slice(&s);
@@ -83,7 +89,6 @@ impl Wave {
                 c[lane] = turned;
             }
         }
-        wave
     }
 }
 
@@ -104,80 +109,172 @@ impl Fit {
     }
 }
 
-/// Judges whether this window is the key of `row` and `column`.
+/// Judges whether this window, whose tones have these rough frequencies, is the key of `row` and
+/// `column`.
+#[inline(always)]
 pub fn judge(
     window: &[f32; WINDOW],
     row: u8,
     column: u8,
+    rough: [f32; 2],
     limits: &Limits,
 ) -> Result<Measures, (Refusal, Option<Measures>)> {
     let picks = [usize::from(row & 3), 4 + usize::from(column & 3)];
     let mut hz = [0f32; MOST_TONES];
-    for (k, tone) in picks.into_iter().enumerate() {
-        hz[k] = rough_frequency(window, tone, limits).map_err(|refusal| (refusal, None))?;
-    }
+    hz[..2].copy_from_slice(&rough);
     let ones = [1f32; WINDOW];
     let mut rest = [0f32; WINDOW];
     let plain = solve(window, &ones, hz, 2, &mut rest);
     let measures = measured(&plain, picks, limits);
     match check(&plain, picks, limits) {
         Ok(()) => Ok(measures),
-        Err(Refusal::NotTwoTones) => rescue(window, &plain, &rest, picks, limits)
-            .ok_or((Refusal::NotTwoTones, Some(measures))),
+        // What two tones explain less than this share of is not worth a second look.
+        Err(Refusal::NotTwoTones) if plain.snr_db() > HOPELESS_DB => {
+            rescue(window, &plain, &rest, picks, limits)
+                .ok_or((Refusal::NotTwoTones, Some(measures)))
+        }
         Err(refusal) => Err((refusal, Some(measures))),
     }
 }
 
-/// The frequency of a tone from the turning of its phase over the blocks of the window; refuses
-/// what is not steady or far off.
-fn rough_frequency(window: &[f32; WINDOW], tone: usize, limits: &Limits) -> Result<f32, Refusal> {
-    let [cos, sin] = &TONES.window[tone];
-    let mut re = [0f32; BLOCKS];
-    let mut im = [0f32; BLOCKS];
-    for block in 0..BLOCKS {
-        let span = block * BLOCK..(block + 1) * BLOCK;
-        re[block] = dot(&window[span.clone()], &cos[span.clone()]);
-        im[block] = -dot(&window[span.clone()], &sin[span]);
-    }
-    let lag = |lag: usize| {
-        let (mut c, mut s) = (0f32, 0f32);
-        for m in lag..BLOCKS {
-            c += re[m] * re[m - lag] + im[m] * im[m - lag];
-            s += im[m] * re[m - lag] - re[m] * im[m - lag];
+/// Ratio of two tones to the rest below which nothing can rescue a window.
+const HOPELESS_DB: f32 = -8.0;
+
+/// The correlations of one tone with successive 4 ms blocks of audio, phase 0 at the first
+/// block's middle: a tone at its nominal frequency does not turn from block to block.
+pub struct Blocks {
+    re: [f32; MOST_BLOCKS],
+    im: [f32; MOST_BLOCKS],
+    tone: usize,
+}
+
+/// Blocks looked at in one go: all windows of a look lie on one grid of blocks.
+pub const MOST_BLOCKS: usize = 12;
+
+impl Blocks {
+    /// Correlates `audio`, whole blocks of it, with one of the eight tones.
+    #[inline(always)]
+    pub fn new(audio: &[f32], tone: usize) -> Blocks {
+        let mut blocks = Blocks {
+            re: [0.0; MOST_BLOCKS],
+            im: [0.0; MOST_BLOCKS],
+            tone,
+        };
+        let [cos, sin] = &TONES.block[tone];
+        for (index, block) in audio.chunks_exact(BLOCK).take(MOST_BLOCKS).enumerate() {
+            let (c, s) = (dot(block, cos), -dot(block, sin));
+            let [turn_c, turn_s] = TONES.turn[tone][index];
+            blocks.re[index] = c * turn_c + s * turn_s;
+            blocks.im[index] = s * turn_c - c * turn_s;
         }
-        (c, s)
-    };
-    let (c, s) = lag(1);
-    let coarse = s.atan2(c);
-    // The longer lag turns three times as far: its angle is taken near three times the coarse one.
-    let (c3, s3) = lag(3);
-    let (sin3, cos3) = (coarse * 3.0).sin_cos();
-    let turn = coarse + (s3 * cos3 - c3 * sin3).atan2(c3 * cos3 + s3 * sin3) / 3.0;
-    let (mut sum_re, mut sum_im, mut power) = (0f32, 0f32, 0f32);
-    for m in 0..BLOCKS {
-        let (s, c) = (turn * m as f32).sin_cos();
-        sum_re += re[m] * c + im[m] * s;
-        sum_im += im[m] * c - re[m] * s;
-        power += re[m] * re[m] + im[m] * im[m];
+        blocks
     }
-    let coherence = (sum_re * sum_re + sum_im * sum_im) / (BLOCKS as f32 * power.max(1e-9));
-    if coherence < STEADY {
-        return Err(Refusal::NotSteady);
+
+    /// The amplitude of a tone that turns by this much a block, over block `middle` and half of
+    /// both its neighbours.
+    pub fn amplitude(&self, middle: usize, [c, s]: [f32; 2]) -> f32 {
+        let at = |index: usize| {
+            let index = index.min(MOST_BLOCKS - 1);
+            (self.re[index], self.im[index])
+        };
+        let (re, im) = at(middle);
+        let (before_re, before_im) = at(middle.saturating_sub(1));
+        let (after_re, after_im) = at(middle + 1);
+        let re = re + 0.5 * (before_re * c - before_im * s + after_re * c + after_im * s);
+        let im = im + 0.5 * (before_im * c + before_re * s + after_im * c - after_re * s);
+        (re * re + im * im).sqrt() / BLOCK as f32
     }
-    let nominal = TONES_HZ[tone] as f32;
-    let offset = turn * (RATE as f32 / BLOCK as f32) / std::f32::consts::TAU;
-    if offset.abs() > limits.tolerance_at(nominal) + ROUGH_HZ {
-        return Err(Refusal::OffFrequency);
+
+    /// Whether the tone could be steady over the first `count` blocks: a rough and quick look.
+    #[inline(always)]
+    pub fn may_be_steady(&self, count: usize, limits: &Limits) -> bool {
+        let (re, im) = (&self.re[..count], &self.im[..count]);
+        let (mut c, mut s) = (0f32, 0f32);
+        let mut power = re[0] * re[0] + im[0] * im[0];
+        for m in 1..count {
+            c += re[m] * re[m - 1] + im[m] * im[m - 1];
+            s += im[m] * re[m - 1] - re[m] * im[m - 1];
+            power += re[m] * re[m] + im[m] * im[m];
+        }
+        let share = (count - 1) as f32 / count as f32;
+        if (c * c + s * s).sqrt() < STEADY_FRAME * power * share {
+            return false;
+        }
+        let hertz = RATE as f32 / BLOCK as f32 / std::f32::consts::TAU;
+        let most = limits.tolerance_at(TONES_HZ[self.tone] as f32) + COARSE_FRAME_HZ;
+        (s.atan2(c) * hertz).abs() <= most
     }
-    Ok(nominal + offset)
+
+    /// The frequency of the tone in the window that begins with block `first`, from the turning
+    /// of its phase; refuses what is not steady or far off.
+    #[inline(always)]
+    pub fn frequency(&self, first: usize, limits: &Limits) -> Result<f32, Refusal> {
+        let (Some(re), Some(im)) = (
+            self.re.get(first..first + BLOCKS),
+            self.im.get(first..first + BLOCKS),
+        ) else {
+            return Err(Refusal::NotSteady);
+        };
+        let lag = |lag: usize| {
+            let (mut c, mut s) = (0f32, 0f32);
+            for m in lag..BLOCKS {
+                c += re[m] * re[m - lag] + im[m] * im[m - lag];
+                s += im[m] * re[m - lag] - re[m] * im[m - lag];
+            }
+            (c, s)
+        };
+        let mut power = 1e-9f32;
+        for m in 0..BLOCKS {
+            power += re[m] * re[m] + im[m] * im[m];
+        }
+        let (c, s) = lag(1);
+        // A steady tone keeps its power from block to block.
+        if (c * c + s * s).sqrt() < STEADY_BLOCKS * power * ((BLOCKS - 1) as f32 / BLOCKS as f32) {
+            return Err(Refusal::NotSteady);
+        }
+        let coarse = s.atan2(c);
+        let nominal = TONES_HZ[self.tone] as f32;
+        let hertz = RATE as f32 / BLOCK as f32 / std::f32::consts::TAU;
+        let most = limits.tolerance_at(nominal) + limits.rough_hz;
+        if (coarse * hertz).abs() > most + COARSE_HZ {
+            return Err(Refusal::OffFrequency);
+        }
+        // The longer lag turns three times as far: its angle is taken near three times the
+        // coarse one.
+        let (c3, s3) = lag(3);
+        let (sin3, cos3) = (coarse * 3.0).sin_cos();
+        let turn = coarse + (s3 * cos3 - c3 * sin3).atan2(c3 * cos3 + s3 * sin3) / 3.0;
+        let (turn_s, turn_c) = turn.sin_cos();
+        let (mut c, mut s) = (1f32, 0f32);
+        let (mut sum_re, mut sum_im) = (0f32, 0f32);
+        for m in 0..BLOCKS {
+            sum_re += re[m] * c + im[m] * s;
+            sum_im += im[m] * c - re[m] * s;
+            (c, s) = (c * turn_c - s * turn_s, s * turn_c + c * turn_s);
+        }
+        if sum_re * sum_re + sum_im * sum_im < STEADY * BLOCKS as f32 * power {
+            return Err(Refusal::NotSteady);
+        }
+        if (turn * hertz).abs() > most {
+            return Err(Refusal::OffFrequency);
+        }
+        Ok(nominal + turn * hertz)
+    }
 }
 
 /// Least coherence of the blocks of a tone.
 const STEADY: f32 = 0.7;
-/// How far the rough frequency may be off before the fit refines it.
-const ROUGH_HZ: f32 = 8.0;
+/// Least agreement of neighbouring blocks, of which each alone also hears the other tone.
+const STEADY_BLOCKS: f32 = 0.55;
+/// The same over one frame, which the edge of a click or a strong other tone spoils sooner.
+const STEADY_FRAME: f32 = 0.45;
+/// How far the estimate from one frame may be off.
+const COARSE_FRAME_HZ: f32 = 40.0;
+/// How far the first estimate from neighbouring blocks may be off.
+const COARSE_HZ: f32 = 25.0;
 
 /// Fits `count` sinusoids, refining their frequencies, over the samples whose weight is 1.
+#[inline(always)]
 fn solve(
     window: &[f32; WINDOW],
     weight: &[f32; WINDOW],
@@ -187,14 +284,15 @@ fn solve(
 ) -> Fit {
     let kept = weight.iter().sum::<f32>().max(1.0);
     let mut angles = [[0f32; 2]; MOST_TONES];
+    let mut waves = [const { Wave::ZERO }; MOST_TONES];
     const REFINEMENTS: usize = 2;
     for round in 0..=REFINEMENTS {
-        let waves: [Option<Wave>; MOST_TONES] = std::array::from_fn(|k| {
-            (k < count).then(|| Wave::at(hz[k] * (std::f32::consts::TAU / RATE as f32)))
-        });
+        for (wave, hz) in waves.iter_mut().zip(hz).take(count) {
+            wave.tune(hz * (std::f32::consts::TAU / RATE as f32));
+        }
         angles = amplitudes(window, weight, &waves, count);
         rest.copy_from_slice(window);
-        for (wave, [a, b]) in waves.iter().flatten().zip(angles) {
+        for (wave, [a, b]) in waves.iter().zip(angles).take(count) {
             for n in 0..WINDOW {
                 rest[n] -= a * wave.cos[n] + b * wave.sin[n];
             }
@@ -203,14 +301,17 @@ fn solve(
             break;
         }
         // One Gauss-Newton step for each frequency: d/dw (a cos wt + b sin wt) = t (b cos wt - a sin wt).
-        for (k, wave) in waves.iter().flatten().enumerate() {
+        for (k, wave) in waves.iter().enumerate().take(count) {
             let [a, b] = angles[k];
             let (mut num, mut den) = ([0f32; 8], [1e-6f32; 8]);
-            for n in 0..WINDOW {
-                let t = n as f32 - (WINDOW as f32 - 1.0) / 2.0;
-                let slope = t * (b * wave.cos[n] - a * wave.sin[n]) * weight[n];
-                num[n % 8] += slope * rest[n];
-                den[n % 8] += slope * slope;
+            for at in (0..WINDOW).step_by(8) {
+                for lane in 0..8 {
+                    let n = at + lane;
+                    let t = n as f32 - (WINDOW as f32 - 1.0) / 2.0;
+                    let slope = t * (b * wave.cos[n] - a * wave.sin[n]) * weight[n];
+                    num[lane] += slope * rest[n];
+                    den[lane] += slope * slope;
+                }
             }
             let step = num.iter().sum::<f32>() / den.iter().sum::<f32>();
             let most = 10.0;
@@ -239,15 +340,16 @@ fn solve(
 }
 
 /// The cosine and sine amplitudes of every wave: weighted normal equations, solved by Cholesky.
+#[inline(always)]
 fn amplitudes(
     window: &[f32; WINDOW],
     weight: &[f32; WINDOW],
-    waves: &[Option<Wave>; MOST_TONES],
+    waves: &[Wave; MOST_TONES],
     count: usize,
 ) -> [[f32; 2]; MOST_TONES] {
     let size = count * 2;
     let mut columns: [&[f32; WINDOW]; MOST_UNKNOWNS] = [window; MOST_UNKNOWNS];
-    for (k, wave) in waves.iter().flatten().enumerate() {
+    for (k, wave) in waves.iter().enumerate().take(count) {
         columns[k * 2] = &wave.cos;
         columns[k * 2 + 1] = &wave.sin;
     }
@@ -340,6 +442,7 @@ fn measured(fit: &Fit, picks: [usize; 2], limits: &Limits) -> Measures {
 /// A second look at a window that two tones alone do not explain: samples that were clipped or
 /// struck by an impulse are left out, and a dial tone beneath is fitted along. Each asks for more
 /// than the plain fit, since each explains more with more unknowns.
+#[inline(always)]
 fn rescue(
     window: &[f32; WINDOW],
     plain: &Fit,
@@ -366,6 +469,7 @@ const RESCUE_DB: f32 = 2.0;
 const RAIL: f32 = 0.965;
 
 /// The fit without the samples at the rail, if enough lie there and the tones would pass it.
+#[inline(always)]
 fn unclipped(window: &[f32; WINDOW], plain: &Fit) -> Option<Fit> {
     let largest = window.iter().fold(0f32, |most, x| most.max(x.abs()));
     let rail = largest * RAIL;
@@ -393,7 +497,11 @@ fn unclipped(window: &[f32; WINDOW], plain: &Fit) -> Option<Fit> {
     (beyond * 10 >= railed * 9).then_some(fit)
 }
 
+/// Least gain in the ratio of tones to rest by leaving clicks out.
+const CLICK_GAIN_DB: f32 = 3.0;
+
 /// The fit without a few samples that stand out of the rest.
+#[inline(always)]
 fn without_impulses(window: &[f32; WINDOW], plain: &Fit, rest: &[f32; WINDOW]) -> Option<Fit> {
     let mut rest = *rest;
     let mut fit = None;
@@ -415,15 +523,39 @@ fn without_impulses(window: &[f32; WINDOW], plain: &Fit, rest: &[f32; WINDOW]) -
         if struck == 0 || struck > WINDOW / 16 {
             return fit;
         }
-        fit = Some(solve(window, &weight, plain.hz, 2, &mut rest));
+        let next = solve(window, &weight, plain.hz, 2, &mut rest);
+        if !fills(window, &weight, &rest) {
+            return None;
+        }
+        // A few clicks hold most of the rest; where taking them out gains little, it is speech.
+        if next.snr_db() < plain.snr_db() + CLICK_GAIN_DB {
+            return None;
+        }
+        fit = Some(next);
     }
     fit
+}
+
+/// Whether the tones are there at both ends of the window: without the loudest samples of a
+/// silent end, a burst that is too short would look like a longer one.
+fn fills(window: &[f32; WINDOW], weight: &[f32; WINDOW], rest: &[f32; WINDOW]) -> bool {
+    const END: usize = 48;
+    [0..END, WINDOW - END..WINDOW].into_iter().all(|end| {
+        let (mut model, mut left) = (0f32, 0f32);
+        for n in end {
+            let tones = window[n] - rest[n];
+            model += weight[n] * tones * tones;
+            left += weight[n] * rest[n] * rest[n];
+        }
+        left <= 0.4 * model
+    })
 }
 
 /// The band in which dial tones lie: 350 to 450 Hz the world over.
 const DIAL_TONE_HZ: std::ops::RangeInclusive<i32> = 330..=470;
 
 /// The fit with one or two tones of a dial tone beneath.
+#[inline(always)]
 fn over_dial_tone(
     window: &[f32; WINDOW],
     plain: &Fit,
@@ -433,15 +565,20 @@ fn over_dial_tone(
 ) -> Option<Fit> {
     let mut rest = *rest;
     let mut hz = plain.hz;
+    let mut wave = Wave::ZERO;
     for count in 3..=MOST_TONES {
         let (mut best, mut power) = (0f32, 0f32);
         for candidate in DIAL_TONE_HZ.step_by(10) {
-            let wave = Wave::at(candidate as f32 * (std::f32::consts::TAU / RATE as f32));
+            wave.tune(candidate as f32 * (std::f32::consts::TAU / RATE as f32));
             let (c, s) = (dot(&rest, &wave.cos), dot(&rest, &wave.sin));
             if c * c + s * s > power {
                 power = c * c + s * s;
                 best = candidate as f32;
             }
+        }
+        // Half the power of the rest, and the other half is the next tone's; or it is no dial tone.
+        if power * 2.0 / WINDOW as f32 <= 0.25 * dot(&rest, &rest) {
+            return None;
         }
         hz[count - 1] = best;
         let fit = solve(window, &[1f32; WINDOW], hz, count, &mut rest);

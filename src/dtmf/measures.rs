@@ -42,8 +42,6 @@ pub enum Refusal {
     Twist,
     /// Too much is left unexplained by two tones: speech, music or noise.
     NotTwoTones,
-    /// It is the echo of a key that we are sending ourselves.
-    OurOwn,
 }
 
 /// A judgement on one 32 ms window that resembled a key; for analysis, not for calls.

@@ -9,11 +9,13 @@
 //!    windows around it; their frequencies, levels and what they leave unexplained decide.
 //! 3. `presence`: once a key is heard, its two tones are followed to their end.
 
-mod bank;
+pub mod analysis;
+pub mod bank;
 mod detector;
 mod digit;
 mod fit;
 mod generator;
+pub mod line;
 mod measures;
 mod presence;
 mod tones;

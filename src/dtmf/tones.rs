@@ -11,6 +11,8 @@ pub const RATE: f64 = 8_000.0;
 pub const FRAME: usize = 160;
 /// Half a frame: the bank folds it about its middle.
 pub const HALF: usize = FRAME / 2;
+/// Samples of the window in which the edge of a tone is looked for, 10 ms.
+pub const SPAN: usize = 80;
 /// Samples of one window of the fit, 32 ms.
 pub const WINDOW: usize = 256;
 /// Samples of one of the short blocks of a window, 4 ms.
@@ -38,8 +40,12 @@ pub struct Tones {
     pub even: [Pair; HALF / 2],
     /// Sines for the odd fold.
     pub odd: [Pair; HALF / 2],
-    /// Cosine and sine of each nominal tone over a window, phase 0 at the window's middle.
-    pub window: [[[f32; WINDOW]; 2]; 8],
+    /// Cosine and sine of each nominal tone over a block, phase 0 at the block's middle.
+    pub block: [[[f32; BLOCK]; 2]; 8],
+    /// Cosine and sine of what each nominal tone turns by in so many blocks.
+    pub turn: [[[f32; 2]; 16]; 8],
+    /// A Hann window over a span, of mean 1.
+    pub hann: [f32; SPAN],
 }
 
 /// The tables.
@@ -47,7 +53,9 @@ pub static TONES: LazyLock<Box<Tones>> = LazyLock::new(|| {
     let mut tones = Box::new(Tones {
         even: [Pair([0; 16]); HALF / 2],
         odd: [Pair([0; 16]); HALF / 2],
-        window: [[[0.0; WINDOW]; 2]; 8],
+        block: [[[0.0; BLOCK]; 2]; 8],
+        turn: [[[0.0; 2]; 16]; 8],
+        hann: std::array::from_fn(|n| (1.0 - (TAU * (n as f64 + 0.5) / SPAN as f64).cos()) as f32),
     });
     for (tone, hz) in TONES_HZ.iter().enumerate() {
         let step = TAU * hz / RATE;
@@ -57,10 +65,14 @@ pub static TONES: LazyLock<Box<Tones>> = LazyLock::new(|| {
                 (angle.cos() * COEFFICIENT_SCALE).round() as i16;
             tones.odd[k / 2].0[tone * 2 + k % 2] = (angle.sin() * COEFFICIENT_SCALE).round() as i16;
         }
-        for n in 0..WINDOW {
-            let angle = step * (n as f64 - (WINDOW as f64 - 1.0) / 2.0);
-            tones.window[tone][0][n] = angle.cos() as f32;
-            tones.window[tone][1][n] = angle.sin() as f32;
+        for n in 0..BLOCK {
+            let angle = step * (n as f64 - (BLOCK as f64 - 1.0) / 2.0);
+            tones.block[tone][0][n] = angle.cos() as f32;
+            tones.block[tone][1][n] = angle.sin() as f32;
+        }
+        for (blocks, turn) in tones.turn[tone].iter_mut().enumerate() {
+            let angle = step * (blocks * BLOCK) as f64;
+            *turn = [angle.cos() as f32, angle.sin() as f32];
         }
     }
     tones

@@ -1,0 +1,37 @@
+//! `ringtrue dtmf`: finds keys in recordings and captures, and makes the audio of keys.
+
+mod capture;
+mod decode;
+mod generate;
+mod progress;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Find keys in recordings and captures, or make the audio of keys.
+#[derive(Debug, clap::Args)]
+pub struct Dtmf {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Find the keys in WAV files and pcap captures. Ends with 0 if a key was found, 1 if none
+    /// was, 2 if a file could not be read.
+    Decode(decode::Decode),
+    /// Make a WAV file of keys, as clean or as spoilt as you like.
+    Generate(Box<generate::Generate>),
+}
+
+/// Runs `ringtrue dtmf ...`; results go to `out`, progress and complaints to standard error.
+///
+/// # Errors
+/// If results cannot be written or options contradict each other. A file that cannot be read is
+/// reported and told by the exit code.
+pub fn run(arguments: &Dtmf, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    match &arguments.command {
+        Command::Decode(decode) => decode::run(decode, out),
+        Command::Generate(generate) => generate::run(generate, out),
+    }
+}

@@ -1,0 +1,182 @@
+//! The instruction sets that can do the sums, and the choice between them.
+
+use super::super::tones::{FRAME, HALF, Pair, TONES, Tones};
+use super::simd;
+
+/// The correlations of one frame with the eight tones, low group first.
+#[repr(C, align(32))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sums {
+    /// With the cosines.
+    pub even: [i32; 8],
+    /// With the sines.
+    pub odd: [i32; 8],
+}
+
+/// A way of doing the sums. All give the same sums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kernel(pub(super) Set);
+
+/// The instruction sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Set {
+    /// Whatever the compiler makes of plain Rust: NEON on 64-bit ARM.
+    Portable,
+    /// The baseline of x86-64.
+    #[cfg(target_arch = "x86_64")]
+    Sse2,
+    /// Intel since 2013, AMD since 2015. Made only where the processor has it.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+}
+
+impl Kernel {
+    /// Plain Rust, on every processor.
+    pub const PORTABLE: Kernel = Kernel(Set::Portable);
+
+    /// The fastest kernel that this processor can run.
+    pub fn fastest() -> Kernel {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx2") {
+                return Kernel(Set::Avx2);
+            }
+            return Kernel(Set::Sse2);
+        }
+        #[allow(unreachable_code)]
+        Kernel::PORTABLE
+    }
+
+    /// Every kernel that this processor can run, the fastest last.
+    pub fn available() -> Vec<Kernel> {
+        let mut all = vec![Kernel::PORTABLE];
+        #[cfg(target_arch = "x86_64")]
+        all.push(Kernel(Set::Sse2));
+        if !all.contains(&Kernel::fastest()) {
+            all.push(Kernel::fastest());
+        }
+        all
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Set::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Set::Sse2 => "SSE2",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => "AVX2",
+        }
+    }
+
+    /// Runs `work`, plain Rust that is inlined whole, compiled for this instruction set. Floating
+    /// point gives the same on all: the order of operations is fixed and nothing is fused.
+    #[inline(always)]
+    pub(in super::super) fn wide<R>(self, work: impl FnOnce() -> R) -> R {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => simd::wide_avx2(work),
+            _ => work(),
+        }
+    }
+
+    /// Correlates each frame with the eight tones, as far as there is room in `sums`.
+    pub fn correlate(self, frames: &[[i16; FRAME]], sums: &mut [Sums]) {
+        let tones: &Tones = &TONES;
+        match self.0 {
+            Set::Portable => {
+                for (frame, sums) in frames.iter().zip(sums) {
+                    *sums = correlate(tones, frame);
+                }
+            }
+            #[cfg(target_arch = "x86_64")]
+            Set::Sse2 => simd::correlate_sse2(tones, frames, sums),
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => simd::correlate_avx2(tones, frames, sums),
+        }
+    }
+}
+
+/// The two folds of a frame, halved so that they fit 16 bits.
+#[repr(C, align(32))]
+pub(super) struct Fold {
+    pub even: [i16; HALF],
+    pub odd: [i16; HALF],
+}
+
+/// The portable path.
+fn correlate(tones: &Tones, frame: &[i16; FRAME]) -> Sums {
+    let mut fold = Fold {
+        even: [0; HALF],
+        odd: [0; HALF],
+    };
+    for k in 0..HALF {
+        let after = frame[HALF + k] >> 1;
+        let before = frame[HALF - 1 - k] >> 1;
+        fold.even[k] = after.wrapping_add(before);
+        fold.odd[k] = after.wrapping_sub(before);
+    }
+    Sums {
+        even: project(&tones.even, &fold.even),
+        odd: project(&tones.odd, &fold.odd),
+    }
+}
+
+fn project(table: &[Pair; HALF / 2], fold: &[i16; HALF]) -> [i32; 8] {
+    let mut sums = [0i32; 8];
+    for (pair, coefficients) in fold.chunks_exact(2).zip(table) {
+        let (first, second) = (i32::from(pair[0]), i32::from(pair[1]));
+        for (tone, sum) in sums.iter_mut().enumerate() {
+            *sum += first * i32::from(coefficients.0[tone * 2])
+                + second * i32::from(coefficients.0[tone * 2 + 1]);
+        }
+    }
+    sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn frames() -> impl Strategy<Value = Vec<[i16; FRAME]>> {
+        let sample = prop_oneof![any::<i16>(), Just(i16::MIN), Just(i16::MAX), -9i16..9];
+        let frame =
+            prop::collection::vec(sample, FRAME).prop_map(|v| std::array::from_fn(|i| v[i]));
+        prop::collection::vec(frame, 1..6)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn every_kernel_gives_the_same_sums(frames in frames()) {
+            let mut expected = [Sums::default(); 6];
+            Kernel::PORTABLE.correlate(&frames, &mut expected);
+            for kernel in Kernel::available() {
+                let mut sums = [Sums::default(); 6];
+                kernel.correlate(&frames, &mut sums);
+                prop_assert_eq!(sums, expected, "{}", kernel.name());
+            }
+        }
+    }
+
+    #[test]
+    fn the_worst_samples_do_not_overflow() {
+        // Samples of the sign of each coefficient, at full scale, for each tone's cosine and sine.
+        for tone in 0..8 {
+            for odd in [false, true] {
+                let table = if odd { &TONES.odd } else { &TONES.even };
+                let mut frame = [0i16; FRAME];
+                for k in 0..HALF {
+                    let positive = table[k / 2].0[tone * 2 + k % 2] >= 0;
+                    let full = if positive { i16::MAX } else { i16::MIN };
+                    frame[HALF + k] = full;
+                    frame[HALF - 1 - k] = if odd { !full } else { full };
+                }
+                let sums = correlate(&TONES, &frame);
+                let sum = if odd { sums.odd[tone] } else { sums.even[tone] };
+                assert!(sum > 1_000_000_000, "tone {tone}: {sum}");
+            }
+        }
+    }
+}
