@@ -5,7 +5,7 @@
 //! | floor | rooms |
 //! |---|---|
 //! | 0 | [`phone`], [`audio`], [`dtmf`] |
-//! | 1 | [`rtp`], [`sdp`], [`sip`] |
+//! | 1 | [`rtp`], [`sdp`], [`sip`], [`smpp`] |
 //! | 2 | [`challenge`], [`dialplan`], [`guard`] |
 //! | 3 | [`store`], [`voice`] |
 //! | 4 | [`engine`] |
@@ -29,5 +29,6 @@ pub mod phone;
 pub mod rtp;
 pub mod sdp;
 pub mod sip;
+pub mod smpp;
 pub mod store;
 pub mod voice;

@@ -1,0 +1,5 @@
+//! SMPP 3.4 and 5.0: PDUs, the session of a bind, texts and receipts, sans-IO.
+
+pub mod pdu;
+pub mod session;
+pub mod text;
