@@ -138,7 +138,7 @@ impl Pace {
     /// The message centre refused a text that was sent at `sent_at` for going too fast. Tells
     /// whether that slowed the bind further.
     pub(super) fn throttled(&mut self, now: Instant, sent_at: Instant) -> bool {
-        if self.cut_at.is_some_and(|cut| sent_at < cut) {
+        if self.cut_at.is_some_and(|cut| sent_at <= cut) {
             return false;
         }
         self.turn_second(now);

@@ -7,12 +7,12 @@ const NONE: u32 = u32::MAX;
 
 /// A request that waits for its answer.
 #[derive(Debug)]
-pub(super) struct Sent<T> {
-    pub(super) tag: T,
-    pub(super) sequence: u32,
-    pub(super) sent_at: Instant,
+pub(in crate::smpp) struct Sent<T> {
+    pub(in crate::smpp) tag: T,
+    pub(in crate::smpp) sequence: u32,
+    pub(in crate::smpp) sent_at: Instant,
     /// The place in the stream just behind the request's last octet.
-    pub(super) end: u64,
+    pub(in crate::smpp) end: u64,
 }
 
 #[derive(Debug)]
@@ -27,7 +27,7 @@ struct Slot<T> {
 /// to slot (linear probing, at most half full). All of it is made once; nothing is allocated while
 /// texts flow.
 #[derive(Debug)]
-pub(super) struct Window<T> {
+pub(in crate::smpp) struct Window<T> {
     slots: Vec<Slot<T>>,
     table: Box<[u32]>,
     free: u32,
@@ -37,7 +37,7 @@ pub(super) struct Window<T> {
 }
 
 impl<T> Window<T> {
-    pub(super) fn new(limit: u16) -> Window<T> {
+    pub(in crate::smpp) fn new(limit: u16) -> Window<T> {
         let limit = usize::from(limit.max(1));
         let slots = (0..limit)
             .map(|at| Slot {
@@ -56,29 +56,29 @@ impl<T> Window<T> {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::smpp) fn len(&self) -> usize {
         self.count
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::smpp) fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    pub(super) fn room(&self) -> usize {
+    pub(in crate::smpp) fn room(&self) -> usize {
         self.slots.len() - self.count
     }
 
     /// The request that has waited longest.
-    pub(super) fn oldest(&self) -> Option<&Sent<T>> {
+    pub(in crate::smpp) fn oldest(&self) -> Option<&Sent<T>> {
         self.slots.get(self.oldest as usize)?.sent.as_ref()
     }
 
-    pub(super) fn contains(&self, sequence: u32) -> bool {
+    pub(in crate::smpp) fn contains(&self, sequence: u32) -> bool {
         self.find(sequence).is_some()
     }
 
     /// Hands the request back where there is no room or the number is taken.
-    pub(super) fn insert(&mut self, sent: Sent<T>) -> Result<(), Sent<T>> {
+    pub(in crate::smpp) fn insert(&mut self, sent: Sent<T>) -> Result<(), Sent<T>> {
         let sequence = sent.sequence;
         let at = self.free;
         if self.contains(sequence) {
@@ -108,7 +108,7 @@ impl<T> Window<T> {
         Ok(())
     }
 
-    pub(super) fn remove(&mut self, sequence: u32) -> Option<Sent<T>> {
+    pub(in crate::smpp) fn remove(&mut self, sequence: u32) -> Option<Sent<T>> {
         let place = self.find(sequence)?;
         let at = self.table[place];
         self.vacate(place);
@@ -130,7 +130,7 @@ impl<T> Window<T> {
     }
 
     /// Takes the request that has waited longest.
-    pub(super) fn pop_oldest(&mut self) -> Option<Sent<T>> {
+    pub(in crate::smpp) fn pop_oldest(&mut self) -> Option<Sent<T>> {
         let sequence = self.oldest()?.sequence;
         self.remove(sequence)
     }

@@ -193,7 +193,7 @@ pub fn unpack(octets: &[u8], header: usize) -> Vec<u8> {
         let pair = octet(bit / 8) | octet(bit / 8 + 1) << 8;
         septets.push((pair >> (bit % 8)) as u8 & 0x7f);
     }
-    let filled = (octets.len() * 8).saturating_sub(fill) % 7 == 0;
+    let filled = (octets.len() * 8).saturating_sub(fill).is_multiple_of(7);
     if filled && septets.last() == Some(&0x0d) {
         septets.pop();
     }

@@ -196,9 +196,8 @@ pub fn write(text: &str, style: &Style, reference: u16) -> Result<Vec<Message>, 
     }
     let room = writer.room(Some(splitter_reference(style)));
     let mut messages = Vec::with_capacity(measure.messages);
-    let mut number = 0;
-    for piece in Pieces::new(text, style, measure.coding, room) {
-        number += 1;
+    let pieces = Pieces::new(text, style, measure.coding, room);
+    for (number, piece) in (1..=u8::MAX).zip(pieces) {
         let part = Part {
             reference,
             total: measure.messages as u8,
