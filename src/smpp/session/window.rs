@@ -100,7 +100,7 @@ impl<T> Window<T> {
         self.newest = at;
         self.count += 1;
         let mask = self.table.len() - 1;
-        let mut place = sequence as usize & mask;
+        let mut place = self.home(sequence);
         while self.table[place] != NONE {
             place = (place + 1) & mask;
         }
@@ -135,10 +135,19 @@ impl<T> Window<T> {
         self.remove(sequence)
     }
 
+    /// Where a number belongs. Neighbouring numbers are spread evenly (the golden ratio's
+    /// multiplicative hash): side by side, they would make one long run that each removal has to
+    /// walk to its end.
+    fn home(&self, sequence: u32) -> usize {
+        let spread = sequence.wrapping_mul(0x9e37_79b1);
+        // The top bits are the well spread ones; the table has between 2 and 2^17 places.
+        (spread >> (u32::BITS - self.table.len().trailing_zeros())) as usize
+    }
+
     /// The place in the table; the table always has empty places, so the search ends.
     fn find(&self, sequence: u32) -> Option<usize> {
         let mask = self.table.len() - 1;
-        let mut place = sequence as usize & mask;
+        let mut place = self.home(sequence);
         loop {
             let slot = self.slots.get(self.table[place] as usize)?;
             if slot.sent.as_ref().is_some_and(|s| s.sequence == sequence) {
@@ -161,7 +170,7 @@ impl<T> Window<T> {
             else {
                 break;
             };
-            let home = sent.sequence as usize & mask;
+            let home = self.home(sent.sequence);
             // It may move into the hole unless its home lies between the hole and where it is.
             if place.wrapping_sub(home) & mask >= place.wrapping_sub(hole) & mask {
                 self.table[hole] = self.table[place];
