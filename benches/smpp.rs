@@ -151,7 +151,12 @@ fn report(client: &str, window: u16, count: u64, (cpu, wall): (Duration, Duratio
 fn main() {
     let address = sink();
     println!("client       window     texts   per CPU-s    per second");
-    for (window, count) in [(1, 50_000), (10, 500_000), (100, 2_000_000), (1000, 2_000_000)] {
+    for (window, count) in [
+        (1, 50_000),
+        (10, 500_000),
+        (100, 2_000_000),
+        (1000, 2_000_000),
+    ] {
         let measured = thread::spawn(move || session(address, window, count))
             .join()
             .expect("the client's thread");
