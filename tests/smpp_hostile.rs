@@ -30,7 +30,7 @@ async fn octet_by_octet() {
             .await;
         wire.closed().await
     });
-    assert!(bind.bound().await);
+    bound(&bind).await;
     assert!(bind.state().is_bound());
     for number in 0..20 {
         bind.send(order(number, &format!("text {number}")))
@@ -160,7 +160,7 @@ async fn a_text_whose_answer_is_lost_is_unknown_and_stays_so() {
         wire
     });
     for number in 0..7 {
-        assert!(timeout_bound(&bind).await);
+        bound(&bind).await;
         bind.send(order(number, &format!("text {number}")))
             .await
             .unwrap();
@@ -173,10 +173,6 @@ async fn a_text_whose_answer_is_lost_is_unknown_and_stays_so() {
     bind.send(order(9, "last")).await.unwrap();
     assert_sent(&fate(&mut reports, 9).await, &["last"]);
     centre.await.unwrap();
-}
-
-async fn timeout_bound(bind: &ringtrue::sms::Bind) -> bool {
-    tokio::time::timeout(PATIENCE, bind.bound()).await.unwrap()
 }
 
 #[tokio::test]
@@ -279,7 +275,7 @@ async fn throttled_texts_are_tried_again_and_others_are_not() {
         }
         seen
     });
-    assert!(timeout_bound(&bind).await);
+    bound(&bind).await;
     let refused = |status, verdict| Submission::Refused { status, verdict };
     bind.send(order(1, "invalid")).await.unwrap();
     assert_eq!(
@@ -387,7 +383,7 @@ async fn a_deadline_is_kept() {
         assert_eq!(wire.accept_text().await, "third");
         wire
     });
-    assert!(timeout_bound(&bind).await);
+    bound(&bind).await;
     bind.send(order(1, "first")).await.unwrap();
     let mut late = order(2, "second");
     late.deadline = Instant::now() + Duration::from_millis(200);
@@ -441,7 +437,7 @@ async fn longer_texts_are_one_text() {
         }
         wire
     });
-    assert!(timeout_bound(&bind).await);
+    bound(&bind).await;
     let words = "0123456789".repeat(20);
     bind.send(order(1, &words)).await.unwrap();
     assert_sent(&fate(&mut reports, 1).await, &["1", "2"]);
@@ -575,7 +571,7 @@ async fn a_slow_receiver_loses_nothing() {
         }
         count
     });
-    assert!(timeout_bound(&bind).await);
+    bound(&bind).await;
     let mut accepted = 0u32;
     let until = Instant::now() + Duration::from_millis(700);
     while Instant::now() < until {
@@ -614,7 +610,7 @@ async fn stopping_takes_no_longer_than_it_may() {
     let (bind, mut reports) = start(config);
     let mut wire = Wire::accept(&listener).await;
     wire.bind().await;
-    assert!(timeout_bound(&bind).await);
+    bound(&bind).await;
     for number in 0..3 {
         bind.send(order(number, &format!("text {number}")))
             .await

@@ -145,6 +145,9 @@ pub enum NotSent {
     /// The bind is down.
     #[error("the bind is down")]
     Down,
+    /// The bind is a receiver.
+    #[error("the bind only receives")]
+    Receiver,
     /// Its deadline passed while it waited.
     #[error("its deadline passed")]
     TooLate,

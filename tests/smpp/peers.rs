@@ -136,13 +136,17 @@ impl Peer {
         )
     }
 
-    /// The next line it printed, as JSON.
+    /// The next line of JSON it printed; what its libraries print besides is skipped.
     pub fn says(&self) -> serde_json::Value {
-        let line = self
-            .lines
-            .recv_timeout(Duration::from_secs(20))
-            .expect("another line of the peer");
-        serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {line}"))
+        loop {
+            let line = self
+                .lines
+                .recv_timeout(Duration::from_secs(20))
+                .expect("another line of the peer");
+            if let Ok(value @ serde_json::Value::Object(_)) = serde_json::from_str(&line) {
+                return value;
+            }
+        }
     }
 
     /// The next line that has `key`, skipping others.

@@ -212,6 +212,14 @@ pub fn start(config: BindConfig) -> (Bind, mpsc::Receiver<Report>) {
     (Bind::start(config, to).expect("a bind that fits"), from)
 }
 
+/// Waits until the bind stands.
+pub async fn bound(bind: &Bind) {
+    let bound = timeout(PATIENCE, bind.bound())
+        .await
+        .expect("bound in time");
+    assert!(bound);
+}
+
 pub async fn report(reports: &mut mpsc::Receiver<Report>) -> News {
     timeout(PATIENCE, reports.recv())
         .await

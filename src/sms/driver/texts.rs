@@ -33,8 +33,11 @@ impl Driver {
 
     /// Writes an order's messages and puts them in line.
     pub(super) fn take(&mut self, order: TextOrder) {
-        let now = Instant::now();
-        if now >= order.deadline {
+        if !self.config.session.kind.sends() {
+            self.hand_back(order.text, NotSent::Receiver);
+            return;
+        }
+        if Instant::now() >= order.deadline {
             self.hand_back(order.text, NotSent::TooLate);
             return;
         }
