@@ -3,7 +3,7 @@
 //! `cargo bench --bench smpp` runs the session alone over a blocking socket, the bind of the
 //! gateway over tokio, and, where node is there, the client of the npm package `smpp`; each with
 //! windows of 1, 10, 100 and 1000, each against the same sink. The client's own user and system
-//! time counts; the sink runs on a thread of its own and does not.
+//! time counts; the sink runs on a thread of its own and does not. `-- NAME` runs one of them.
 
 #[path = "../tests/smpp/peers.rs"]
 mod peers;
@@ -18,6 +18,13 @@ use nix::sys::resource::{UsageWho, getrusage};
 use ringtrue::smpp::centre::{Centre, Config as CentreConfig, Host, Reply};
 use ringtrue::smpp::pdu::{Address, Bind, BindKind, Sms, Status};
 use ringtrue::smpp::session::{Config, Event, Lost, MessageId, Outcome, Session};
+use ringtrue::sms::BindConfig;
+use ringtrue::sms::order::{News, Submission, TextOrder, TextRef};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+const WORDS: &str = "Your sign-in code is 123456. Do not share it.";
 
 /// Takes every text.
 struct Sink;
@@ -68,7 +75,7 @@ fn text() -> Sms<'static> {
         source: Address::sender("Ringtrue"),
         destination: Address::international("+447700900123"),
         registered_delivery: 1,
-        short_message: b"Your sign-in code is 123456. Do not share it.",
+        short_message: WORDS.as_bytes(),
         ..Sms::default()
     }
 }
@@ -123,6 +130,54 @@ fn session(address: SocketAddr, window: u16, count: u64) -> std::io::Result<(Dur
     Ok((cpu() - used, at.elapsed()))
 }
 
+/// The gateway's bind: orders through its queue, one tokio task for the socket, reports back; the
+/// task that orders and counts runs on the same thread and is counted too.
+fn bind(address: SocketAddr, window: u16, count: u64) -> (Duration, Duration) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async move {
+        let mut session = Config::new("ringtrue", "secret");
+        session.window = window;
+        let mut config = BindConfig::new("bench", address.to_string(), session);
+        config.sender = "Ringtrue".to_owned();
+        let (to, mut reports) = mpsc::channel(1024);
+        let bind = ringtrue::sms::Bind::start(config, to).expect("a bind that fits");
+        assert!(bind.bound().await);
+        let (used, at) = (cpu(), Instant::now());
+        let to = Address::international("+447700900123").to_owned();
+        let ordering = tokio::spawn(async move {
+            let deadline = Instant::now() + Duration::from_secs(600);
+            for number in 0..count {
+                let order = TextOrder {
+                    text: TextRef(Uuid::from_u128(number.into())),
+                    to: to.clone(),
+                    sender: None,
+                    body: Zeroizing::new(WORDS.to_owned()),
+                    deadline,
+                };
+                bind.send(order).await.expect("a bind that lives");
+            }
+            bind
+        });
+        let (mut batch, mut sent) = (Vec::new(), 0);
+        while sent < count {
+            assert!(reports.recv_many(&mut batch, 256).await > 0);
+            for report in batch.drain(..) {
+                let News::Text { fate, .. } = report.news else {
+                    panic!("not a text's report")
+                };
+                assert!(matches!(fate, Submission::Sent(_)));
+                sent += 1;
+            }
+        }
+        let measured = (cpu() - used, at.elapsed());
+        ordering.await.expect("the orders").stop().await;
+        measured
+    })
+}
+
 fn npm(address: SocketAddr, window: u16, count: u64) -> (Duration, Duration) {
     let output = Command::new("node")
         .arg("client.js")
@@ -149,6 +204,11 @@ fn report(client: &str, window: u16, count: u64, (cpu, wall): (Duration, Duratio
 }
 
 fn main() {
+    let only: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|a| !a.starts_with('-'))
+        .collect();
+    let wanted = |client: &str| only.is_empty() || only.iter().any(|name| client.contains(name));
     let address = sink();
     println!("client       window     texts   per CPU-s    per second");
     for (window, count) in [
@@ -157,10 +217,25 @@ fn main() {
         (100, 2_000_000),
         (1000, 2_000_000),
     ] {
+        if !wanted("session") {
+            break;
+        }
         let measured = thread::spawn(move || session(address, window, count))
             .join()
             .expect("the client's thread");
         report("session", window, count, measured.expect("the sink"));
+    }
+    for (window, count) in [(1, 50_000), (10, 200_000), (100, 500_000), (1000, 500_000)] {
+        if !wanted("sms::Bind") {
+            break;
+        }
+        let measured = thread::spawn(move || bind(address, window, count))
+            .join()
+            .expect("the client's thread");
+        report("sms::Bind", window, count, measured);
+    }
+    if !wanted("npm smpp") {
+        return;
     }
     if !peers::node_is_there() {
         println!("npm smpp     not measured: node and npm are not there");

@@ -440,7 +440,7 @@ pub fn receipt(
         source: sms.destination.to_owned(),
         destination: sms.source.to_owned(),
         esm_class: EsmClass::RECEIPT,
-        short_message: zeroize::Zeroizing::new(text.into_bytes()),
+        short_message: text.into_bytes(),
         tlvs,
         ..SmsBuf::default()
     })

@@ -6,7 +6,7 @@ use slab::Slab;
 use smallvec::SmallVec;
 
 use super::order::{NotSent, Submission, Taken, TextRef};
-use crate::smpp::pdu::{SmsBuf, Status, Verdict};
+use crate::smpp::pdu::{Prepared, Status, Verdict};
 
 /// One message of one text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,9 +27,19 @@ pub(super) enum Fate {
 
 #[derive(Debug)]
 pub(super) struct Message {
-    pub(super) sms: SmsBuf,
+    pub(super) prepared: Prepared,
     pub(super) attempts: u32,
     fate: Fate,
+}
+
+impl Message {
+    pub(super) fn new(prepared: Prepared) -> Message {
+        Message {
+            prepared,
+            attempts: 0,
+            fate: Fate::Open,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -67,16 +77,8 @@ impl Flights {
         &mut self,
         text: TextRef,
         deadline: Instant,
-        messages: SmallVec<[SmsBuf; 1]>,
+        messages: SmallVec<[Message; 1]>,
     ) -> impl Iterator<Item = Piece> + use<> {
-        let messages: SmallVec<[Message; 1]> = messages
-            .into_iter()
-            .map(|sms| Message {
-                sms,
-                attempts: 0,
-                fate: Fate::Open,
-            })
-            .collect();
         let count = messages.len().min(usize::from(u8::MAX));
         let flight = self.slab.insert(Flight {
             text,
@@ -171,6 +173,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::smpp::pdu::Sms;
     use crate::smpp::session::MessageId;
 
     fn taken(id: &str) -> Taken {
@@ -180,12 +183,16 @@ mod tests {
         }
     }
 
+    fn blank() -> Message {
+        Message::new(Prepared::new(&Sms::default()).unwrap())
+    }
+
     fn land(fates: Vec<Fate>) -> Submission {
         let now = Instant::now();
         let mut flights = Flights::default();
         let text = TextRef(Uuid::from_u128(7));
         let pieces: Vec<Piece> = flights
-            .begin(text, now, fates.iter().map(|_| SmsBuf::default()).collect())
+            .begin(text, now, fates.iter().map(|_| blank()).collect())
             .collect();
         assert_eq!(pieces.len(), fates.len());
         let mut landed = None;
@@ -250,7 +257,7 @@ mod tests {
         let now = Instant::now();
         let mut flights = Flights::default();
         let text = TextRef(Uuid::nil());
-        let messages = SmallVec::from_vec(vec![SmsBuf::default(), SmsBuf::default()]);
+        let messages = SmallVec::from_vec(vec![blank(), blank()]);
         let pieces: Vec<Piece> = flights.begin(text, now, messages).collect();
         assert_eq!(flights.conclude(now, pieces[0], Fate::Unknown), None);
         assert_eq!(flights.conclude(now, pieces[0], Fate::Unknown), None);

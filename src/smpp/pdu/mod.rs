@@ -8,6 +8,7 @@ mod address;
 mod bind;
 mod command;
 mod frame;
+mod prepared;
 mod reader;
 mod sms;
 mod status;
@@ -23,6 +24,7 @@ pub use address::{
 pub use bind::{Bind, BindKind, BindResp, Outbind, Version};
 pub use command::Command;
 pub use frame::{DEFAULT_LIMIT, FrameError, Framer};
+pub use prepared::Prepared;
 pub use sms::{EsmClass, Sms, SmsBuf};
 pub use status::{Status, Verdict};
 pub use tlv::{Tag, Tlv, TlvBuf, Tlvs};
@@ -295,12 +297,12 @@ impl<'a> Pdu<'a> {
             |out, room| Writer::begin(out, self.body.command(), self.status, self.sequence, room);
         let mut to = match &self.body {
             Body::SubmitSm(sms) | Body::DeliverSm(sms) => {
-                let mut to = begin(out, sms.room());
+                let mut to = begin(out, sms.body_len());
                 sms.write(&mut to)?;
                 return to.finish();
             }
             Body::DataSm(sms) => {
-                let mut to = begin(out, sms.room());
+                let mut to = begin(out, sms.body_len());
                 sms.write_data(&mut to)?;
                 return to.finish();
             }
@@ -346,7 +348,13 @@ pub(crate) fn encode_submit(
     sms: &Sms<'_>,
 ) -> Result<(), EncodeError> {
     let start = out.len();
-    let mut to = Writer::begin(out, Command::SUBMIT_SM, Status::OK, sequence, sms.room());
+    let mut to = Writer::begin(
+        out,
+        Command::SUBMIT_SM,
+        Status::OK,
+        sequence,
+        sms.body_len(),
+    );
     let written = sms.write(&mut to).and_then(|()| to.finish());
     if written.is_err() {
         out.truncate(start);

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use smallvec::SmallVec;
-use zeroize::Zeroizing;
 
 use super::reader::Reader;
 use super::writer::Writer;
@@ -168,9 +167,20 @@ impl<'a> Sms<'a> {
         Ok(())
     }
 
-    /// Octets the body takes at most, to make room once.
-    pub(super) fn room(&self) -> usize {
-        128 + self.short_message.len() + self.tlvs.as_bytes().len()
+    /// Octets that the body takes in submit_sm and deliver_sm.
+    pub(super) fn body_len(&self) -> usize {
+        let validity_end = self.validity_at() + self.validity.len() + 1;
+        validity_end + 5 + self.short_message.len() + self.tlvs.as_bytes().len()
+    }
+
+    /// Where the validity period begins in the body of a submit_sm.
+    pub(super) fn validity_at(&self) -> usize {
+        let strings = self.service_type.len()
+            + self.source.digits.len()
+            + self.destination.digits.len()
+            + self.schedule.len();
+        // Four NULs, two pairs of type and plan, and the three octets before the schedule.
+        strings + 4 + 2 * 2 + 3
     }
 
     /// The message: `short_message`, or `message_payload` where that is empty (SMPP 3.4 5.3.2.32).
@@ -199,7 +209,7 @@ impl<'a> Sms<'a> {
             replace_if_present: self.replace_if_present,
             data_coding: self.data_coding,
             default_message: self.default_message,
-            short_message: Zeroizing::new(self.short_message.to_vec()),
+            short_message: self.short_message.to_vec(),
             tlvs: self.tlvs.into(),
         }
     }
@@ -237,7 +247,7 @@ impl fmt::Debug for Sms<'_> {
     }
 }
 
-/// An [`Sms`] that owns everything; its text is wiped when dropped.
+/// An [`Sms`] that owns everything.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct SmsBuf {
     /// `service_type`.
@@ -265,7 +275,7 @@ pub struct SmsBuf {
     /// `sm_default_msg_id`.
     pub default_message: u8,
     /// `short_message`.
-    pub short_message: Zeroizing<Vec<u8>>,
+    pub short_message: Vec<u8>,
     /// The optional parameters.
     pub tlvs: TlvBuf,
 }

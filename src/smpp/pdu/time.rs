@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+/// Octets of a [`relative`] period.
+pub const RELATIVE_LEN: usize = 16;
+
 /// A `validity_period` relative to the message centre's own clock, `YYMMDDhhmmss000R`: exact
 /// whatever the two clocks say. Rounded up to a whole second, at most 63 days.
-pub fn relative(period: Duration) -> [u8; 16] {
+pub fn relative(period: Duration) -> [u8; RELATIVE_LEN] {
     const DAY: u64 = 86_400;
     let seconds = period
         .as_secs()

@@ -43,33 +43,30 @@ impl Key {
         if trimmed.is_empty() {
             return None;
         }
-        let bare = if hexadecimal {
-            trimmed
-                .strip_prefix(b"0x")
-                .or_else(|| trimmed.strip_prefix(b"0X"))
-                .unwrap_or(trimmed)
-        } else {
-            trimmed
-        };
-        let number = std::str::from_utf8(bare)
-            .ok()
-            .filter(|text| hexadecimal && text.bytes().all(|b| b.is_ascii_hexdigit()))
-            .and_then(|text| u128::from_str_radix(text, 16).ok());
-        if let Some(number) = number {
+        if hexadecimal && let Some(number) = hexadecimal_number(trimmed) {
             return Some(Key(SmallVec::from_slice(number.to_string().as_bytes())));
         }
         let zeros = trimmed.iter().take_while(|octet| **octet == b'0').count();
-        let zeros = zeros.min(trimmed.len() - 1);
-        Some(Key(trimmed[zeros..]
-            .iter()
-            .map(u8::to_ascii_lowercase)
-            .collect()))
+        let mut key = SmallVec::from_slice(&trimmed[zeros.min(trimmed.len() - 1)..]);
+        key.make_ascii_lowercase();
+        Some(Key(key))
     }
 
     /// As text, for a store's column.
     pub fn as_str(&self) -> std::borrow::Cow<'_, str> {
         String::from_utf8_lossy(&self.0)
     }
+}
+
+fn hexadecimal_number(id: &[u8]) -> Option<u128> {
+    let bare = id
+        .strip_prefix(b"0x")
+        .or_else(|| id.strip_prefix(b"0X"))
+        .unwrap_or(id);
+    // from_str_radix would take a sign.
+    let digits = std::str::from_utf8(bare).ok()?;
+    let plain = digits.bytes().all(|octet| octet.is_ascii_hexdigit());
+    u128::from_str_radix(digits, 16).ok().filter(|_| plain)
 }
 
 impl fmt::Debug for Key {

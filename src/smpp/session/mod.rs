@@ -26,7 +26,7 @@ pub use event::{
 };
 
 use crate::smpp::pdu::{
-    self, Body, Command, EncodeError, FrameError, Framer, Pdu, Sms, Status, Version,
+    self, Body, Command, EncodeError, FrameError, Framer, Pdu, Prepared, Sms, Status, Version,
 };
 use pace::Pace;
 use window::{Sent, Window};
@@ -205,10 +205,14 @@ impl<T> Session<T> {
         self.pace.rate()
     }
 
+    /// Whether it is the octets waiting to be written that keep texts back.
+    pub fn is_congested(&self) -> bool {
+        self.pending() > TRANSMIT_SOFT
+    }
+
     /// How many texts [`Session::submit`] will take now.
     pub fn room(&mut self, now: Instant) -> usize {
-        if self.state != State::Bound || !self.config.kind.sends() || self.pending() > TRANSMIT_SOFT
-        {
+        if self.state != State::Bound || !self.config.kind.sends() || self.is_congested() {
             return 0;
         }
         let room = self.window.room();
@@ -233,10 +237,37 @@ impl<T> Session<T> {
     /// # Errors
     /// The text was not sent, and `tag` is handed back; see [`WhyNot`].
     pub fn submit(&mut self, now: Instant, tag: T, sms: &Sms<'_>) -> Result<u32, NotSubmitted<T>> {
+        self.submit_by(now, tag, |out, sequence| {
+            pdu::encode_submit(out, sequence, sms)
+        })
+    }
+
+    /// As [`Session::submit`], for a text that was written ahead of time.
+    ///
+    /// # Errors
+    /// The text was not sent, and `tag` is handed back; never [`WhyNot::Unsendable`].
+    pub fn submit_prepared(
+        &mut self,
+        now: Instant,
+        tag: T,
+        prepared: &Prepared,
+    ) -> Result<u32, NotSubmitted<T>> {
+        self.submit_by(now, tag, |out, sequence| {
+            prepared.write(out, sequence);
+            Ok(())
+        })
+    }
+
+    fn submit_by(
+        &mut self,
+        now: Instant,
+        tag: T,
+        write: impl FnOnce(&mut Vec<u8>, u32) -> Result<(), EncodeError>,
+    ) -> Result<u32, NotSubmitted<T>> {
         if self.room(now) == 0 {
             let why = if self.state != State::Bound || !self.config.kind.sends() {
                 WhyNot::NotBound
-            } else if self.window.room() == 0 || self.pending() > TRANSMIT_SOFT {
+            } else if self.window.room() == 0 || self.is_congested() {
                 WhyNot::WindowFull
             } else {
                 WhyNot::Paced
@@ -245,11 +276,9 @@ impl<T> Session<T> {
         }
         let sequence = self.next_sequence();
         let start = self.out.len();
-        if let Err(error) = pdu::encode_submit(&mut self.out, sequence, sms) {
-            return Err(NotSubmitted {
-                tag,
-                why: WhyNot::Unsendable(error),
-            });
+        if let Err(error) = write(&mut self.out, sequence) {
+            let why = WhyNot::Unsendable(error);
+            return Err(NotSubmitted { tag, why });
         }
         let end = self.written + self.pending() as u64;
         let sent = Sent {
@@ -260,10 +289,8 @@ impl<T> Session<T> {
         };
         if let Err(sent) = self.window.insert(sent) {
             self.out.truncate(start);
-            return Err(NotSubmitted {
-                tag: sent.tag,
-                why: WhyNot::WindowFull,
-            });
+            let why = WhyNot::WindowFull;
+            return Err(NotSubmitted { tag: sent.tag, why });
         }
         self.text_end = end;
         self.pace.spend();

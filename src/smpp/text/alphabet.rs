@@ -82,16 +82,23 @@ impl Alphabet {
     }
 
     /// The septets of a character: one, or an escape and one; `None` if the alphabet lacks it.
+    #[inline]
     pub fn septets(self, character: char) -> Option<Septets> {
+        if self == Alphabet::DEFAULT && character.is_ascii() {
+            return match ASCII.get(character as usize) {
+                Some(&[0, code]) => Some(Septets::One(code)),
+                Some(&[ESCAPE, code]) => Some(Septets::Escaped(code)),
+                _ => None,
+            };
+        }
+        self.find(character)
+    }
+
+    fn find(self, character: char) -> Option<Septets> {
         if character == '\0' {
             return None;
         }
         let (locking, single) = self.tables();
-        // Where digits and most letters are in every table.
-        let ascii = character as u32 as usize;
-        if ascii < 0x7b && locking.get(ascii) == Some(&character) {
-            return Some(Septets::One(ascii as u8));
-        }
         if let Some(code) = locking.iter().position(|c| *c == character) {
             return Some(Septets::One(code as u8));
         }
@@ -130,6 +137,46 @@ impl Alphabet {
         }
         whole && !escaped
     }
+}
+
+/// Where each ASCII character stands in the default alphabet: an escape or 0, and its code; `[1, 0]`
+/// where it has none.
+const ASCII: [[u8; 2]; 128] = {
+    let mut places = [[1, 0]; 128];
+    let mut code = 0;
+    while code < 128 {
+        let character = tables::DEFAULT[code] as usize;
+        if character < 128 && character != 0 {
+            places[character] = [0, code as u8];
+        }
+        code += 1;
+    }
+    let mut at = 0;
+    while at < tables::DEFAULT_SHIFT.len() {
+        let (code, character) = tables::DEFAULT_SHIFT[at];
+        if (character as usize) < 128 {
+            places[character as usize] = [ESCAPE, code];
+        }
+        at += 1;
+    }
+    places
+};
+
+/// Which octets are ASCII characters that stand at the same place in the default alphabet.
+const ALIKE: [bool; 256] = {
+    let mut alike = [false; 256];
+    let mut at = 0;
+    while at < 128 {
+        alike[at] = at > 0 && ASCII[at][0] == 0 && ASCII[at][1] as usize == at;
+        at += 1;
+    }
+    alike
+};
+
+/// Whether an octet of a text is the septet of its character in the default alphabet.
+#[inline]
+pub(super) fn is_alike(octet: u8) -> bool {
+    ALIKE[usize::from(octet)]
 }
 
 /// The septets of one character.
@@ -289,6 +336,17 @@ mod tests {
                 ][..]
             )
         );
+    }
+
+    #[test]
+    fn octets_that_are_their_septets() {
+        for octet in 0..=u8::MAX {
+            let septets = Alphabet::DEFAULT.septets(char::from(octet));
+            let same = octet.is_ascii() && septets == Some(Septets::One(octet));
+            assert_eq!(is_alike(octet), same, "{octet:#x}");
+        }
+        assert!(b"aZ0 .,:\n".iter().all(|o| is_alike(*o)));
+        assert!(!b"@$_[\t\x1b\0".iter().any(|o| is_alike(*o)));
     }
 
     #[test]

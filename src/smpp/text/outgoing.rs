@@ -2,12 +2,12 @@
 
 use std::fmt;
 
+use smallvec::{SmallVec, smallvec};
 use thiserror::Error;
-use zeroize::Zeroizing;
 
-use super::alphabet::{Alphabet, Language, pack};
+use super::alphabet::{Alphabet, Language, is_alike, pack};
 use super::header::{self, Part, Reference};
-use crate::smpp::pdu::{EncodeError, EsmClass, SmsBuf, Tag};
+use crate::smpp::pdu::{EncodeError, EsmClass, Sms, Tag, TlvBuf};
 
 /// Octets of user data in one GSM message (3GPP TS 23.040 9.2.3.16).
 const MESSAGE_OCTETS: usize = 140;
@@ -109,14 +109,13 @@ pub enum TextError {
     },
 }
 
-/// One message of a text, ready for submit_sm. `Debug` leaves the text out; the octets are wiped
-/// when dropped.
+/// One message of a text, ready for submit_sm. `Debug` leaves the text out.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Message {
     /// The `data_coding`.
     pub data_coding: u8,
     /// Header, if any, and text.
-    pub octets: Zeroizing<Vec<u8>>,
+    pub octets: Vec<u8>,
     /// Whether the octets begin with a user data header.
     pub has_header: bool,
     /// Which piece it is, to be told in optional parameters.
@@ -126,26 +125,28 @@ pub struct Message {
 }
 
 impl Message {
-    /// Puts the message into a submit_sm.
+    /// The submit_sm that carries this message: `sms` with it in place. `tlvs` holds what is told
+    /// in optional parameters; it may have some already.
     ///
     /// # Errors
     /// A payload above 65,535 octets, which [`write`] never makes.
-    pub fn put(&self, sms: &mut SmsBuf) -> Result<(), EncodeError> {
-        sms.data_coding = self.data_coding;
-        if self.has_header {
-            sms.esm_class = EsmClass(sms.esm_class.0 | EsmClass::UDHI);
-        }
+    pub fn put<'a>(&'a self, sms: &Sms<'a>, tlvs: &'a mut TlvBuf) -> Result<Sms<'a>, EncodeError> {
         if let Some(part) = self.sar {
-            sms.tlvs.push_u16(Tag::SAR_MSG_REF_NUM, part.reference);
-            sms.tlvs.push_u8(Tag::SAR_TOTAL_SEGMENTS, part.total);
-            sms.tlvs.push_u8(Tag::SAR_SEGMENT_SEQNUM, part.number);
+            tlvs.push_u16(Tag::SAR_MSG_REF_NUM, part.reference);
+            tlvs.push_u8(Tag::SAR_TOTAL_SEGMENTS, part.total);
+            tlvs.push_u8(Tag::SAR_SEGMENT_SEQNUM, part.number);
         }
         if self.payload {
-            sms.tlvs.push(Tag::MESSAGE_PAYLOAD, &self.octets)?;
-        } else {
-            sms.short_message = self.octets.clone();
+            tlvs.push(Tag::MESSAGE_PAYLOAD, &self.octets)?;
         }
-        Ok(())
+        let header = if self.has_header { EsmClass::UDHI } else { 0 };
+        Ok(Sms {
+            esm_class: EsmClass(sms.esm_class.0 | header),
+            data_coding: self.data_coding,
+            short_message: if self.payload { &[] } else { &self.octets },
+            tlvs: tlvs.as_tlvs(),
+            ..*sms
+        })
     }
 }
 
@@ -182,20 +183,24 @@ pub fn measure(text: &str, style: &Style) -> Result<Measure, TextError> {
 ///
 /// # Errors
 /// It takes more messages than `style` allows.
-pub fn write(text: &str, style: &Style, reference: u16) -> Result<Vec<Message>, TextError> {
+pub fn write(
+    text: &str,
+    style: &Style,
+    reference: u16,
+) -> Result<SmallVec<[Message; 1]>, TextError> {
     let measure = measure(text, style)?;
     let writer = Writer {
         style,
         coding: measure.coding,
     };
     if measure.messages == 1 {
-        return Ok(vec![writer.message(text, None, false)]);
+        return Ok(smallvec![writer.message(text, measure.units, None, false)]);
     }
     if style.concatenation == Concatenation::Payload {
-        return Ok(vec![writer.message(text, None, true)]);
+        return Ok(smallvec![writer.message(text, measure.units, None, true)]);
     }
     let room = writer.room(Some(splitter_reference(style)));
-    let mut messages = Vec::with_capacity(measure.messages);
+    let mut messages = SmallVec::with_capacity(measure.messages);
     let pieces = Pieces::new(text, style, measure.coding, room);
     for (number, piece) in (1..=u8::MAX).zip(pieces) {
         let part = Part {
@@ -203,7 +208,7 @@ pub fn write(text: &str, style: &Style, reference: u16) -> Result<Vec<Message>, 
             total: measure.messages as u8,
             number,
         };
-        messages.push(writer.message(piece, Some(part), false));
+        messages.push(writer.message(piece, room, Some(part), false));
     }
     Ok(messages)
 }
@@ -219,6 +224,12 @@ fn splitter_reference(style: &Style) -> Reference {
 
 /// The coding that takes the fewest messages; of equal ones the plainest.
 fn best(text: &str, style: &Style) -> Measure {
+    let default = measure_as(text, style, Coding::Septets(Alphabet::DEFAULT));
+    if let Some(measure) = default
+        && measure.messages == 1
+    {
+        return measure;
+    }
     let gsm = matches!(
         style.default_alphabet,
         DefaultAlphabet::Gsm | DefaultAlphabet::GsmPacked
@@ -236,11 +247,13 @@ fn best(text: &str, style: &Style) -> Measure {
             .filter(move |(locking, _)| locking.is_none() || language.has_locking_shift())
             .map(|(locking, single)| Alphabet { locking, single })
     });
-    std::iter::once(Alphabet::DEFAULT)
-        .chain(alphabets)
+    let others = alphabets
         .map(Coding::Septets)
         .chain([Coding::Ucs2])
-        .filter_map(|coding| measure_as(text, style, coding))
+        .filter_map(|coding| measure_as(text, style, coding));
+    default
+        .into_iter()
+        .chain(others)
         .min_by_key(|measure| measure.messages)
         // UCS-2 writes everything, so there is always one.
         .unwrap_or(Measure {
@@ -251,10 +264,15 @@ fn best(text: &str, style: &Style) -> Measure {
 }
 
 fn measure_as(text: &str, style: &Style, coding: Coding) -> Option<Measure> {
-    let mut units = 0;
-    for character in characters(text, style) {
-        units += cost(character, style, coding)?;
-    }
+    let units = if alike(text, coding) {
+        text.len()
+    } else {
+        let mut units = 0;
+        for character in text.chars() {
+            units += cost(character, style, coding)?;
+        }
+        units
+    };
     let writer = Writer { style, coding };
     let messages = if units <= writer.room(None) {
         1
@@ -269,40 +287,81 @@ fn measure_as(text: &str, style: &Style, coding: Coding) -> Option<Measure> {
     })
 }
 
-/// The characters that are written for a text.
-fn characters<'a>(text: &'a str, style: &Style) -> impl Iterator<Item = char> + use<'a> {
-    let plain = style.plain_punctuation;
-    text.chars()
-        .flat_map(move |character| written(character, plain))
+/// Whether the text's octets are its septets, as those of most texts are.
+fn alike(text: &str, coding: Coding) -> bool {
+    // Without a branch for each octet.
+    let every = || {
+        text.bytes()
+            .fold(true, |every, octet| every & is_alike(octet))
+    };
+    coding == Coding::Septets(Alphabet::DEFAULT) && every()
 }
 
-fn written(character: char, plain: bool) -> impl Iterator<Item = char> {
-    let text: &'static str = match character {
-        _ if !plain => "",
+/// What is written for a character that is not written as itself.
+fn plainly(character: char) -> Option<&'static str> {
+    Some(match character {
         '\u{2018}' | '\u{2019}' | '\u{201b}' | '\u{2032}' => "'",
         '\u{201c}' | '\u{201d}' | '\u{201f}' | '\u{2033}' => "\"",
         '\u{2010}'..='\u{2015}' | '\u{2212}' => "-",
         '\u{2026}' => "...",
         '\u{00a0}' | '\u{2007}' | '\u{2009}' | '\u{202f}' | '\t' => " ",
-        _ => "",
-    };
-    let kept = text.is_empty().then_some(character);
-    kept.into_iter().chain(text.chars())
+        _ => return None,
+    })
 }
 
-/// Units that a character takes; `None` where the coding lacks it.
+/// Calls `each` with the characters that are written for a text.
+fn written(text: &str, style: &Style, mut each: impl FnMut(char)) {
+    for character in text.chars() {
+        if is_plain(character) {
+            each(character);
+            continue;
+        }
+        match plainly(character).filter(|_| style.plain_punctuation) {
+            None => each(character),
+            Some(plain) => plain.chars().for_each(&mut each),
+        }
+    }
+}
+
+/// Whether a character is always written as itself: nearly every one of most texts.
+#[inline]
+fn is_plain(character: char) -> bool {
+    character.is_ascii() && character != '\t'
+}
+
+/// Units that a character takes as it is written; `None` where the coding lacks it.
+#[inline]
 fn cost(character: char, style: &Style, coding: Coding) -> Option<usize> {
+    if is_plain(character) && coding == Coding::Septets(Alphabet::DEFAULT) {
+        return Alphabet::DEFAULT
+            .septets(character)
+            .map(|septets| septets.count());
+    }
+    cost_of_other(character, style, coding)
+}
+
+fn cost_of_other(character: char, style: &Style, coding: Coding) -> Option<usize> {
+    match plainly(character).filter(|_| style.plain_punctuation) {
+        None => cost_of_written(character, style, coding),
+        Some(plain) => plain
+            .chars()
+            .map(|character| cost_of_written(character, style, coding))
+            .sum(),
+    }
+}
+
+fn cost_of_written(character: char, style: &Style, coding: Coding) -> Option<usize> {
     match coding {
         Coding::Ucs2 => Some(character.len_utf16()),
         Coding::Septets(alphabet) => {
-            let written = match style.default_alphabet {
+            let writable = match style.default_alphabet {
                 DefaultAlphabet::Gsm | DefaultAlphabet::GsmPacked => true,
                 DefaultAlphabet::Latin1 => (character as u32) < 0x100,
                 DefaultAlphabet::Ascii => character.is_ascii(),
             };
             alphabet
                 .septets(character)
-                .filter(|_| written)
+                .filter(|_| writable)
                 .map(|septets| septets.count())
         }
     }
@@ -323,7 +382,8 @@ impl Writer<'_> {
         }
     }
 
-    fn message(&self, text: &str, part: Option<Part>, payload: bool) -> Message {
+    /// A message of at most so many units.
+    fn message(&self, text: &str, units: usize, part: Option<Part>, payload: bool) -> Message {
         let in_header = match self.style.concatenation {
             Concatenation::Header8 | Concatenation::Header16 => part,
             Concatenation::Sar | Concatenation::Payload => None,
@@ -332,7 +392,11 @@ impl Writer<'_> {
             Coding::Septets(alphabet) => alphabet,
             Coding::Ucs2 => Alphabet::DEFAULT,
         };
-        let mut octets = Zeroizing::new(Vec::with_capacity(2 * MESSAGE_OCTETS));
+        let room = match self.coding {
+            Coding::Septets(_) => units,
+            Coding::Ucs2 => 2 * units,
+        };
+        let mut octets = Vec::with_capacity(16 + room);
         header::write(
             in_header.map(|part| (part, splitter_reference(self.style))),
             alphabet,
@@ -353,33 +417,38 @@ impl Writer<'_> {
     }
 
     fn write(&self, text: &str, header: usize, octets: &mut Vec<u8>) {
-        let characters = characters(text, self.style);
         match (self.coding, self.style.default_alphabet) {
-            (Coding::Ucs2, _) => {
-                let mut units = [0; 2];
-                for character in characters {
-                    for unit in character.encode_utf16(&mut units) {
-                        octets.extend_from_slice(&unit.to_be_bytes());
-                    }
+            (Coding::Ucs2, _) => written(text, self.style, |character| {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    octets.extend_from_slice(&unit.to_be_bytes());
                 }
+            }),
+            (coding, DefaultAlphabet::Gsm) if alike(text, coding) => {
+                octets.extend_from_slice(text.as_bytes());
             }
             (Coding::Septets(alphabet), DefaultAlphabet::Gsm) => {
-                for septets in characters.filter_map(|c| alphabet.septets(c)) {
-                    septets.write(octets);
-                }
+                write_septets(text, self.style, alphabet, octets);
             }
             (Coding::Septets(alphabet), DefaultAlphabet::GsmPacked) => {
-                let mut unpacked = Zeroizing::new(Vec::with_capacity(2 * MESSAGE_OCTETS));
-                for septets in characters.filter_map(|c| alphabet.septets(c)) {
-                    septets.write(&mut unpacked);
-                }
+                let mut unpacked = Vec::with_capacity(octets.capacity());
+                write_septets(text, self.style, alphabet, &mut unpacked);
                 pack(&unpacked, header, octets);
             }
             (Coding::Septets(_), DefaultAlphabet::Latin1 | DefaultAlphabet::Ascii) => {
-                octets.extend(characters.filter_map(|c| u8::try_from(c).ok()));
+                written(text, self.style, |character| {
+                    octets.extend(u8::try_from(character));
+                });
             }
         }
     }
+}
+
+fn write_septets(text: &str, style: &Style, alphabet: Alphabet, octets: &mut Vec<u8>) {
+    written(text, style, |character| {
+        if let Some(septets) = alphabet.septets(character) {
+            septets.write(octets);
+        }
+    });
 }
 
 /// The pieces of a text that fit `room` units each. A character, its escape or its surrogates are
@@ -411,10 +480,7 @@ impl<'a> Iterator for Pieces<'a> {
         }
         let mut used = 0;
         for (at, character) in self.rest.char_indices() {
-            let units: usize = written(character, self.style.plain_punctuation)
-                .filter_map(|c| cost(c, self.style, self.coding))
-                .sum();
-            used += units;
+            used += cost(character, self.style, self.coding).unwrap_or(0);
             if used > self.room && at > 0 {
                 let (piece, rest) = self.rest.split_at(at);
                 self.rest = rest;

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::*;
-use crate::smpp::pdu::{Address, EsmClass, Sms, SmsBuf, Tag};
+use crate::smpp::pdu::{Address, EsmClass, Sms, SmsBuf, Tag, TlvBuf};
 
 fn style(concatenation: Concatenation) -> Style {
     Style {
@@ -14,9 +14,9 @@ fn style(concatenation: Concatenation) -> Style {
 }
 
 fn put(message: &Message) -> SmsBuf {
-    let mut sms = SmsBuf::default();
-    message.put(&mut sms).unwrap();
-    sms
+    let mut tlvs = TlvBuf::new();
+    let sms = message.put(&Sms::default(), &mut tlvs).unwrap();
+    sms.to_owned()
 }
 
 /// Sends and receives.

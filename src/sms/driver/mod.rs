@@ -26,7 +26,7 @@ use crate::smpp::session::{Answer, Closed, DeliveryHandle, Event, Outcome, Sessi
 
 /// Octets read at once.
 const READ: usize = 64 * 1024;
-/// Orders taken from the queue at once.
+/// Messages kept ready at least, so that the queue is emptied in batches.
 const BATCH: usize = 64;
 /// How long a message waits that the message centre wants to be tried again, beyond what the
 /// bind's pace asks for.
@@ -244,9 +244,10 @@ impl Driver {
         mut clock: Pin<&mut Sleep>,
         now: Instant,
     ) {
-        let wake = self.next_wake(now);
-        if clock.deadline() != wake.into() {
-            clock.as_mut().reset(wake.into());
+        // Woken early, the clock is set again; most deadlines pass away before they come.
+        let wake = self.next_wake(now).into();
+        if wake < clock.deadline() || clock.is_elapsed() {
+            clock.as_mut().reset(wake);
         }
         poll_fn(|context| self.poll_turn(context, stream, clock.as_mut())).await;
     }
@@ -258,11 +259,13 @@ impl Driver {
         clock: Pin<&mut Sleep>,
     ) -> Poll<()> {
         let (mut moved, mut lost) = (false, false);
+        let congested = self.session.is_congested();
         while let Some(octets) = self.session.poll_transmit() {
             match Pin::new(&mut *stream).poll_write(context, octets) {
                 Poll::Ready(Ok(count)) if count > 0 => {
                     self.session.transmitted(count);
-                    moved = true;
+                    // Otherwise writing changes nothing for anybody else.
+                    moved |= congested;
                 }
                 Poll::Ready(_) => {
                     lost = true;
@@ -315,16 +318,19 @@ impl Driver {
             return false;
         }
         let mut batch = std::mem::take(&mut self.batch);
-        let taken = self.orders.poll_recv_many(context, &mut batch, BATCH);
+        let limit = enough - self.ready.len();
+        let taken = self.orders.poll_recv_many(context, &mut batch, limit);
         let moved = match taken {
             Poll::Ready(0) => {
                 self.drained = true;
                 true
             }
             Poll::Ready(_) => {
-                for order in batch.drain(..) {
-                    self.take(order);
+                let now = Instant::now();
+                for order in &batch {
+                    self.take(now, order);
                 }
+                batch.clear();
                 true
             }
             Poll::Pending => false,
@@ -416,7 +422,21 @@ impl Driver {
         closed
     }
 
-    /// Sends reports while their receiver has room.
+    /// Reports at once if the receiver has room, or else when it has.
+    fn tell(&mut self, news: News) {
+        if self.outbox.is_empty()
+            && let Ok(permit) = self.reports.try_reserve()
+        {
+            permit.send(Report {
+                bind: self.config.name.clone(),
+                news,
+            });
+        } else {
+            self.outbox.push_back(news);
+        }
+    }
+
+    /// Sends the reports that wait, while their receiver has room.
     fn send_reports(&mut self) {
         while !self.outbox.is_empty() {
             let Ok(permit) = self.reports.try_reserve() else {

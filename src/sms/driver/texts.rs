@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 
 use super::{Driver, LATE, RETRY, SHORTEST_VALIDITY};
-use crate::smpp::pdu::{Address, SmsBuf, Status, Verdict, time};
+use crate::smpp::pdu::{Address, AddressBuf, Prepared, Sms, Status, TlvBuf, Verdict, time};
 use crate::smpp::receipt::{Key, Receipt};
-use crate::smpp::session::{Answer, Delivery, Lost, MessageId, Outcome, WhyNot};
+use crate::smpp::session::{Answer, Delivery, Lost, MessageId, Outcome};
 use crate::smpp::text;
-use crate::sms::flight::{Fate, Landed, Piece};
+use crate::sms::flight::{Fate, Landed, Message, Piece};
 use crate::sms::order::{Acknowledgement, News, NotSent, Submission, Taken, TextOrder, TextRef};
 
 impl Driver {
@@ -32,12 +32,12 @@ impl Driver {
     }
 
     /// Writes an order's messages and puts them in line.
-    pub(super) fn take(&mut self, order: TextOrder) {
+    pub(super) fn take(&mut self, now: Instant, order: &TextOrder) {
         if !self.config.session.kind.sends() {
             self.hand_back(order.text, NotSent::Receiver);
             return;
         }
-        if Instant::now() >= order.deadline {
+        if now >= order.deadline {
             self.hand_back(order.text, NotSent::TooLate);
             return;
         }
@@ -50,24 +50,30 @@ impl Driver {
                 return;
             }
         };
-        let sender = order
-            .sender
-            .unwrap_or_else(|| Address::sender(&self.config.sender).to_owned());
-        let blank = SmsBuf {
-            service_type: SmallVec::from_slice(self.config.service_type.as_bytes()),
-            source: sender,
-            destination: order.to,
+        let left = order.deadline.saturating_duration_since(now);
+        let validity = time::relative(left.max(SHORTEST_VALIDITY));
+        let own = Address::sender(&self.config.sender);
+        let blank = Sms {
+            service_type: self.config.service_type.as_bytes(),
+            source: order.sender.as_ref().map_or(own, AddressBuf::as_address),
+            destination: order.to.as_address(),
+            validity: if self.config.validity { &validity } else { &[] },
             registered_delivery: u8::from(self.config.receipts),
-            ..SmsBuf::default()
+            ..Sms::default()
         };
-        let mut written: SmallVec<[SmsBuf; 1]> = SmallVec::new();
-        for message in messages {
-            let mut sms = blank.clone();
-            if let Err(error) = message.put(&mut sms) {
-                self.hand_back(order.text, NotSent::Unsendable(error));
-                return;
+        let mut written: SmallVec<[Message; 1]> = SmallVec::new();
+        for message in &messages {
+            let mut tlvs = TlvBuf::new();
+            let prepared = message
+                .put(&blank, &mut tlvs)
+                .and_then(|sms| Prepared::new(&sms));
+            match prepared {
+                Ok(prepared) => written.push(Message::new(prepared)),
+                Err(error) => {
+                    self.hand_back(order.text, NotSent::Unsendable(error));
+                    return;
+                }
             }
-            written.push(sms);
         }
         let pieces = self.flights.begin(order.text, order.deadline, written);
         self.ready.extend(pieces);
@@ -77,9 +83,8 @@ impl Driver {
     pub(super) fn fill(&mut self, now: Instant) {
         while self.session.room(now) > 0
             && let Some(piece) = self.ready.pop_front()
-        {
-            self.submit(now, piece);
-        }
+            && self.submit(now, piece)
+        {}
         if self.stopping.is_some_and(|by| now >= by) {
             self.give_back(NotSent::Stopped);
             self.drained = true;
@@ -93,38 +98,30 @@ impl Driver {
         }
     }
 
-    fn submit(&mut self, now: Instant, piece: Piece) {
+    /// Submits one message, or ends it; tells whether there may be room for another.
+    fn submit(&mut self, now: Instant, piece: Piece) -> bool {
         let Some((flight, index)) = self.flights.get(piece) else {
-            return;
+            return true;
         };
         let too_late = (now >= flight.deadline).then_some(NotSent::TooLate);
         // Where its other messages do not arrive, this one is of no use.
         if let Some(why) = flight.given_up.or(too_late) {
             self.conclude(now, piece, Fate::NotSent(why));
-            return;
+            return true;
         }
         let left = flight.deadline.saturating_duration_since(now);
         flight.began.get_or_insert(now);
         let Some(message) = flight.message(index) else {
-            return;
+            return true;
         };
-        if self.config.validity {
-            let validity = time::relative(left.max(SHORTEST_VALIDITY));
-            message.sms.validity = SmallVec::from_slice(&validity);
+        message.prepared.valid_for(left.max(SHORTEST_VALIDITY));
+        let sent = self.session.submit_prepared(now, piece, &message.prepared);
+        if sent.is_err() {
+            self.ready.push_front(piece);
+            return false;
         }
         message.attempts += 1;
-        let refused = self.session.submit(now, piece, &message.sms.as_sms());
-        if let Err(not) = refused {
-            match not.why {
-                WhyNot::Unsendable(error) => {
-                    self.conclude(now, piece, Fate::NotSent(NotSent::Unsendable(error)));
-                }
-                WhyNot::NotBound | WhyNot::WindowFull | WhyNot::Paced => {
-                    message.attempts -= 1;
-                    self.ready.push_front(piece);
-                }
-            }
-        }
+        true
     }
 
     pub(super) fn on_answer(&mut self, now: Instant, answer: Answer<Piece>) {
@@ -188,7 +185,7 @@ impl Driver {
                 Status::OK => Ok(self.taken(id)),
                 status => Err(status),
             };
-            self.outbox.push_back(News::Late { text, answer });
+            self.tell(News::Late { text, answer });
         }
     }
 
@@ -200,7 +197,7 @@ impl Driver {
         let sms = delivery.sms.as_sms();
         if let Some(receipt) = Receipt::read(&sms) {
             match Key::of_receipt(&receipt.id, self.config.id_form) {
-                Some(key) => self.outbox.push_back(News::Receipt {
+                Some(key) => self.tell(News::Receipt {
                     key,
                     receipt,
                     acknowledgement,
@@ -216,7 +213,7 @@ impl Driver {
             acknowledgement.taken();
             return;
         }
-        self.outbox.push_back(News::Message {
+        self.tell(News::Message {
             from: delivery.sms.source.clone(),
             to: delivery.sms.destination.clone(),
             reading: text::read(&sms, self.config.style.default_alphabet),
@@ -226,7 +223,7 @@ impl Driver {
 
     fn conclude(&mut self, now: Instant, piece: Piece, fate: Fate) {
         if let Some(Landed { text, fate, waited }) = self.flights.conclude(now, piece, fate) {
-            self.outbox.push_back(News::Text { text, fate, waited });
+            self.tell(News::Text { text, fate, waited });
         }
     }
 
@@ -241,7 +238,7 @@ impl Driver {
     }
 
     pub(super) fn hand_back(&mut self, text: TextRef, why: NotSent) {
-        self.outbox.push_back(News::Text {
+        self.tell(News::Text {
             text,
             fate: Submission::NotSent(why),
             waited: Duration::ZERO,
