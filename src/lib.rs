@@ -5,9 +5,9 @@
 //! | floor | rooms |
 //! |---|---|
 //! | 0 | [`document`], [`phone`], [`audio`], [`dtmf`] |
-//! | 1 | [`rtp`], [`sdp`], [`sip`] |
+//! | 1 | [`rtp`], [`sdp`], [`sip`], [`smpp`] |
 //! | 2 | [`challenge`], [`dialplan`], [`guard`] |
-//! | 3 | [`store`], [`voice`] |
+//! | 3 | [`sms`], [`store`], [`voice`] |
 //! | 4 | [`engine`] |
 //! | 5 | [`api`] |
 //! | 6 | [`config`], [`cli`] |
@@ -30,5 +30,7 @@ pub mod phone;
 pub mod rtp;
 pub mod sdp;
 pub mod sip;
+pub mod smpp;
+pub mod sms;
 pub mod store;
 pub mod voice;

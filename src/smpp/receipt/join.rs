@@ -1,0 +1,302 @@
+//! Joins receipts to what was sent.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use smallvec::SmallVec;
+
+use super::Receipt;
+use crate::smpp::session::MessageId;
+
+/// How the ids in a carrier's receipts relate to those in its answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum IdForm {
+    /// The same, but for leading zeros and the case of letters.
+    #[default]
+    Same,
+    /// The answer is in hexadecimal, the receipt in decimal.
+    HexThenDecimal,
+    /// The answer is in decimal, the receipt in hexadecimal.
+    DecimalThenHex,
+}
+
+/// What an answer and its receipt have in common: the join of the two.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key(SmallVec<[u8; 36]>);
+
+impl Key {
+    /// The key of the id in an answer; `None` for an empty id, which joins nothing.
+    pub fn of_answer(id: &MessageId, form: IdForm) -> Option<Key> {
+        Key::new(id, form == IdForm::HexThenDecimal)
+    }
+
+    /// The key of the id in a receipt.
+    pub fn of_receipt(id: &MessageId, form: IdForm) -> Option<Key> {
+        Key::new(id, form == IdForm::DecimalThenHex)
+    }
+
+    /// Without leading zeros, letters small, and hexadecimal written in decimal. Ids that are no
+    /// such number, or one above 2^128, stay as they are.
+    fn new(id: &MessageId, hexadecimal: bool) -> Option<Key> {
+        let trimmed = id.as_bytes().trim_ascii();
+        if trimmed.is_empty() {
+            return None;
+        }
+        if hexadecimal && let Some(number) = hexadecimal_number(trimmed) {
+            return Some(Key(SmallVec::from_slice(number.to_string().as_bytes())));
+        }
+        let zeros = trimmed.iter().take_while(|octet| **octet == b'0').count();
+        let mut key = SmallVec::from_slice(&trimmed[zeros.min(trimmed.len() - 1)..]);
+        key.make_ascii_lowercase();
+        Some(Key(key))
+    }
+
+    /// As text, for a store's column.
+    pub fn as_str(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.0)
+    }
+}
+
+fn hexadecimal_number(id: &[u8]) -> Option<u128> {
+    let bare = id
+        .strip_prefix(b"0x")
+        .or_else(|| id.strip_prefix(b"0X"))
+        .unwrap_or(id);
+    // from_str_radix would take a sign.
+    let digits = std::str::from_utf8(bare).ok()?;
+    let plain = digits.bytes().all(|octet| octet.is_ascii_hexdigit());
+    u128::from_str_radix(digits, 16).ok().filter(|_| plain)
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}
+
+/// Joins receipts to what was sent, whichever comes first. Holds so many of each, for so long;
+/// beyond that the oldest is forgotten. What is forgotten here may still be joined by a store.
+#[derive(Debug)]
+pub struct Joiner<T> {
+    sent: Bounded<T>,
+    early: Bounded<SmallVec<[Receipt; 1]>>,
+}
+
+/// Receipts kept for one text that is not known yet.
+const EARLY_EACH: usize = 4;
+
+impl<T: Clone> Joiner<T> {
+    /// Holds at most `most` sent texts for `patience` each, and as many receipts that came before
+    /// their answer for a minute.
+    pub fn new(most: usize, patience: Duration) -> Joiner<T> {
+        Joiner {
+            sent: Bounded::new(most, patience),
+            early: Bounded::new(most, Duration::from_secs(60)),
+        }
+    }
+
+    /// A text was accepted under `key`; gives the receipts that came before the answer.
+    pub fn sent(&mut self, now: Instant, key: Key, text: T) -> SmallVec<[Receipt; 1]> {
+        let early = self.early.take(now, &key).unwrap_or_default();
+        if !early.iter().any(|receipt| receipt.fate.is_final()) {
+            self.sent.put(now, key, text);
+        }
+        early
+    }
+
+    /// A receipt came; gives the text it is of, or keeps the receipt until that is known. After a
+    /// final receipt the text is forgotten.
+    pub fn received(&mut self, now: Instant, key: Key, receipt: &Receipt) -> Option<T> {
+        let known = if receipt.fate.is_final() && !receipt.intermediate {
+            self.sent.take(now, &key)
+        } else {
+            self.sent.get(now, &key).cloned()
+        };
+        if known.is_none() {
+            let mut early = self.early.take(now, &key).unwrap_or_default();
+            if early.len() < EARLY_EACH {
+                early.push(receipt.clone());
+            }
+            self.early.put(now, key, early);
+        }
+        known
+    }
+
+    /// Sent texts and early receipts held.
+    pub fn held(&self) -> (usize, usize) {
+        (self.sent.map.len(), self.early.map.len())
+    }
+}
+
+/// A map that forgets the oldest.
+#[derive(Debug)]
+struct Bounded<V> {
+    map: HashMap<Key, (u64, Instant, V)>,
+    order: VecDeque<(u64, Instant, Key)>,
+    next: u64,
+    most: usize,
+    patience: Duration,
+}
+
+impl<V> Bounded<V> {
+    fn new(most: usize, patience: Duration) -> Bounded<V> {
+        Bounded {
+            map: HashMap::new(),
+            order: VecDeque::new(),
+            next: 0,
+            most: most.max(1),
+            patience,
+        }
+    }
+
+    fn put(&mut self, now: Instant, key: Key, value: V) {
+        self.forget(now);
+        self.next += 1;
+        self.order.push_back((self.next, now, key.clone()));
+        self.map.insert(key, (self.next, now, value));
+        while self.map.len() > self.most {
+            self.drop_oldest();
+        }
+        // Entries whose key was taken or replaced stand in the order without meaning.
+        if self.order.len() > 2 * self.most + 16 {
+            let map = &self.map;
+            self.order
+                .retain(|(number, _, key)| map.get(key).is_some_and(|held| held.0 == *number));
+        }
+    }
+
+    fn get(&mut self, now: Instant, key: &Key) -> Option<&V> {
+        self.forget(now);
+        self.map.get(key).map(|held| &held.2)
+    }
+
+    fn take(&mut self, now: Instant, key: &Key) -> Option<V> {
+        self.forget(now);
+        self.map.remove(key).map(|held| held.2)
+    }
+
+    fn forget(&mut self, now: Instant) {
+        while self
+            .order
+            .front()
+            .is_some_and(|(_, since, _)| now.saturating_duration_since(*since) >= self.patience)
+        {
+            self.drop_oldest();
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some((number, _, key)) = self.order.pop_front()
+            && self.map.get(&key).is_some_and(|held| held.0 == number)
+        {
+            self.map.remove(&key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::smpp::pdu::{EsmClass, Sms};
+    use crate::smpp::receipt::Fate;
+
+    fn receipt(message: &str) -> Option<Receipt> {
+        Receipt::read(&Sms {
+            esm_class: EsmClass::RECEIPT,
+            short_message: message.as_bytes(),
+            ..Sms::default()
+        })
+    }
+
+    #[test]
+    fn ids_are_joined_whatever_their_form() {
+        let key = |answer: &str, receipt: &str, form| {
+            let answer = Key::of_answer(&MessageId::new(answer.as_bytes()), form);
+            let receipt = Key::of_receipt(&MessageId::new(receipt.as_bytes()), form);
+            answer.is_some() && answer == receipt
+        };
+        assert!(key("0123", "123", IdForm::Same));
+        assert!(key("00AB-cd", "ab-CD", IdForm::Same));
+        assert!(key(" 12 ", "12", IdForm::Same));
+        assert!(key("0", "000", IdForm::Same));
+        assert!(!key("12", "120", IdForm::Same));
+        assert!(!key("", "", IdForm::Same));
+        assert!(!key("7f3a", "32570", IdForm::Same));
+        assert!(key("7F3A", "32570", IdForm::HexThenDecimal));
+        assert!(key("0x7f3a", "0032570", IdForm::HexThenDecimal));
+        assert!(!key("10", "10", IdForm::HexThenDecimal));
+        assert!(key("32570", "00007f3a", IdForm::DecimalThenHex));
+        assert!(key("not-a-number", "NOT-A-NUMBER", IdForm::HexThenDecimal));
+        let long = "f".repeat(64);
+        assert!(key(&long, &long.to_uppercase(), IdForm::HexThenDecimal));
+        assert_eq!(
+            Key::of_answer(&MessageId::new(b"00A"), IdForm::Same)
+                .unwrap()
+                .as_str(),
+            "a"
+        );
+    }
+
+    fn joiner_key(id: u32) -> Key {
+        Key::of_answer(&MessageId::new(id.to_string().as_bytes()), IdForm::Same).unwrap()
+    }
+
+    #[test]
+    fn receipts_early_late_twice_and_never() {
+        let now = Instant::now();
+        let mut joiner = Joiner::new(100, Duration::from_secs(3600));
+        let delivered = receipt("id:1 stat:DELIVRD err:000").unwrap();
+        let enroute = receipt("id:1 stat:ENROUTE err:000").unwrap();
+        // In order, with an intermediate word before the last.
+        assert!(joiner.sent(now, joiner_key(1), "first").is_empty());
+        assert_eq!(joiner.received(now, joiner_key(1), &enroute), Some("first"));
+        assert_eq!(
+            joiner.received(now, joiner_key(1), &delivered),
+            Some("first")
+        );
+        assert_eq!(joiner.held(), (0, 0));
+        // Early.
+        assert_eq!(joiner.received(now, joiner_key(2), &enroute), None);
+        assert_eq!(joiner.received(now, joiner_key(2), &delivered), None);
+        let early = joiner.sent(now, joiner_key(2), "second");
+        assert_eq!(early.len(), 2);
+        assert_eq!(early[1].fate, Fate::Delivered);
+        assert_eq!(joiner.held(), (0, 0));
+        // Early and not the last.
+        assert_eq!(joiner.received(now, joiner_key(3), &enroute), None);
+        assert_eq!(joiner.sent(now, joiner_key(3), "third").len(), 1);
+        assert_eq!(
+            joiner.received(now, joiner_key(3), &delivered),
+            Some("third")
+        );
+        // Never.
+        assert!(joiner.sent(now, joiner_key(4), "fourth").is_empty());
+        let late = now + Duration::from_secs(3600);
+        assert_eq!(joiner.received(late, joiner_key(4), &delivered), None);
+        // The receipt of nobody is forgotten too.
+        assert_eq!(joiner.held(), (0, 1));
+        let later = late + Duration::from_secs(60);
+        assert!(joiner.sent(later, joiner_key(4), "fifth").is_empty());
+        // A flood of receipts for one unknown text.
+        for _ in 0..1000 {
+            assert_eq!(joiner.received(later, joiner_key(9), &enroute), None);
+        }
+        assert_eq!(joiner.sent(later, joiner_key(9), "ninth").len(), EARLY_EACH);
+    }
+
+    #[test]
+    fn what_is_held_is_bounded() {
+        let now = Instant::now();
+        let mut joiner = Joiner::new(10, Duration::from_secs(3600));
+        let receipt = receipt("id:1 stat:DELIVRD").unwrap();
+        for id in 0..1000 {
+            assert!(joiner.sent(now, joiner_key(id), id).is_empty());
+            assert_eq!(joiner.received(now, joiner_key(id + 5000), &receipt), None);
+            assert!(joiner.held().0 <= 10 && joiner.held().1 <= 10);
+            assert!(joiner.sent.order.len() <= 36 && joiner.early.order.len() <= 36);
+        }
+        assert_eq!(joiner.received(now, joiner_key(989), &receipt), None);
+        assert_eq!(joiner.received(now, joiner_key(990), &receipt), Some(990));
+    }
+}

@@ -1,0 +1,247 @@
+//! Texts on their way through a bind: orders in, messages to the session, answers back.
+
+use std::time::{Duration, Instant};
+
+use smallvec::SmallVec;
+
+use super::{Driver, LATE, RETRY, SHORTEST_VALIDITY};
+use crate::smpp::pdu::{Address, AddressBuf, Prepared, Sms, Status, TlvBuf, Verdict, time};
+use crate::smpp::receipt::{Key, Receipt};
+use crate::smpp::session::{Answer, Delivery, Lost, MessageId, Outcome};
+use crate::smpp::text;
+use crate::sms::flight::{Fate, Landed, Message, Piece};
+use crate::sms::order::{Acknowledgement, News, NotSent, Submission, Taken, TextOrder, TextRef};
+
+impl Driver {
+    /// Hands back the texts whose deadline has passed.
+    pub(super) fn sweep(&mut self, now: Instant) {
+        let mut late: SmallVec<[Piece; 4]> = SmallVec::new();
+        let flights = &mut self.flights;
+        let mut in_time = |piece: &Piece| {
+            let kept = flights.get(*piece).is_some_and(|(f, _)| now < f.deadline);
+            if !kept {
+                late.push(*piece);
+            }
+            kept
+        };
+        self.ready.retain(&mut in_time);
+        self.again.retain(|(_, piece)| in_time(piece));
+        for piece in late {
+            self.conclude(now, piece, Fate::NotSent(NotSent::TooLate));
+        }
+    }
+
+    /// Writes an order's messages and puts them in line.
+    pub(super) fn take(&mut self, now: Instant, order: &TextOrder) {
+        if !self.config.session.kind.sends() {
+            self.hand_back(order.text, NotSent::Receiver);
+            return;
+        }
+        if now >= order.deadline {
+            self.hand_back(order.text, NotSent::TooLate);
+            return;
+        }
+        self.reference = self.reference.wrapping_add(1);
+        let style = &self.config.style;
+        let messages = match text::write(&order.body, style, self.reference) {
+            Ok(messages) => messages,
+            Err(error) => {
+                self.hand_back(order.text, NotSent::Text(error));
+                return;
+            }
+        };
+        let left = order.deadline.saturating_duration_since(now);
+        let validity = time::relative(left.max(SHORTEST_VALIDITY));
+        let own = Address::sender(&self.config.sender);
+        let blank = Sms {
+            service_type: self.config.service_type.as_bytes(),
+            source: order.sender.as_ref().map_or(own, AddressBuf::as_address),
+            destination: order.to.as_address(),
+            validity: if self.config.validity { &validity } else { &[] },
+            registered_delivery: u8::from(self.config.receipts),
+            ..Sms::default()
+        };
+        let mut written: SmallVec<[Message; 1]> = SmallVec::new();
+        for message in &messages {
+            let mut tlvs = TlvBuf::new();
+            let prepared = message
+                .put(&blank, &mut tlvs)
+                .and_then(|sms| Prepared::new(&sms));
+            match prepared {
+                Ok(prepared) => written.push(Message::new(prepared)),
+                Err(error) => {
+                    self.hand_back(order.text, NotSent::Unsendable(error));
+                    return;
+                }
+            }
+        }
+        let pieces = self.flights.begin(order.text, order.deadline, written);
+        self.ready.extend(pieces);
+    }
+
+    /// Submits while there is room.
+    pub(super) fn fill(&mut self, now: Instant) {
+        while self.session.room(now) > 0
+            && let Some(piece) = self.ready.pop_front()
+            && self.submit(now, piece)
+        {}
+        if self.stopping.is_some_and(|by| now >= by) {
+            self.give_back(NotSent::Stopped);
+            self.drained = true;
+        } else if !self.session.is_bound() && now >= self.down_since + self.config.hold {
+            // Connected, and still not bound.
+            self.give_back(NotSent::Down);
+        }
+        if self.stopping.is_some() && self.drained && self.ready.is_empty() && self.again.is_empty()
+        {
+            self.session.unbind(now);
+        }
+    }
+
+    /// Submits one message, or ends it; tells whether there may be room for another.
+    fn submit(&mut self, now: Instant, piece: Piece) -> bool {
+        let Some((flight, index)) = self.flights.get(piece) else {
+            return true;
+        };
+        let too_late = (now >= flight.deadline).then_some(NotSent::TooLate);
+        // Where its other messages do not arrive, this one is of no use.
+        if let Some(why) = flight.given_up.or(too_late) {
+            self.conclude(now, piece, Fate::NotSent(why));
+            return true;
+        }
+        let left = flight.deadline.saturating_duration_since(now);
+        flight.began.get_or_insert(now);
+        let Some(message) = flight.message(index) else {
+            return true;
+        };
+        message.prepared.valid_for(left.max(SHORTEST_VALIDITY));
+        let sent = self.session.submit_prepared(now, piece, &message.prepared);
+        if sent.is_err() {
+            self.ready.push_front(piece);
+            return false;
+        }
+        message.attempts += 1;
+        true
+    }
+
+    pub(super) fn on_answer(&mut self, now: Instant, answer: Answer<Piece>) {
+        let piece = answer.tag;
+        let fate = match answer.outcome {
+            Outcome::Accepted(id) => Fate::Taken(self.taken(id)),
+            Outcome::Refused {
+                status,
+                verdict: Verdict::Retry,
+            } => {
+                if self.try_again(now, piece) {
+                    return;
+                }
+                // Not here, not any more.
+                Fate::Refused(status, Verdict::FailOver)
+            }
+            Outcome::Refused { status, verdict } => Fate::Refused(status, verdict),
+            Outcome::NotSent => Fate::NotSent(NotSent::Down),
+            Outcome::Unknown(lost) => {
+                if lost == Lost::NoAnswer
+                    && let Some((flight, _)) = self.flights.get(piece)
+                {
+                    if self.late.len() >= LATE {
+                        self.late.pop_front();
+                    }
+                    self.late.push_back((answer.sequence, flight.text));
+                }
+                Fate::Unknown
+            }
+        };
+        self.conclude(now, piece, fate);
+    }
+
+    fn try_again(&mut self, now: Instant, piece: Piece) -> bool {
+        let attempts = self.config.attempts;
+        let Some((flight, index)) = self.flights.get(piece) else {
+            return false;
+        };
+        let again = now + RETRY;
+        let worth = again < flight.deadline && flight.given_up.is_none();
+        let worth = worth && flight.message(index).is_some_and(|m| m.attempts < attempts);
+        if worth {
+            self.again.push_back((again, piece));
+        }
+        worth
+    }
+
+    fn taken(&self, id: MessageId) -> Taken {
+        Taken {
+            key: Key::of_answer(&id, self.config.id_form),
+            id,
+        }
+    }
+
+    pub(super) fn on_late_answer(&mut self, sequence: u32, status: Status, id: MessageId) {
+        let Some(at) = self.late.iter().position(|(late, _)| *late == sequence) else {
+            return;
+        };
+        if let Some((_, text)) = self.late.remove(at) {
+            let answer = match status {
+                Status::OK => Ok(self.taken(id)),
+                status => Err(status),
+            };
+            self.tell(News::Late { text, answer });
+        }
+    }
+
+    pub(super) fn on_delivery(&mut self, delivery: Delivery) {
+        let acknowledgement = Acknowledgement {
+            to: self.acknowledge.clone(),
+            handle: Some(delivery.handle),
+        };
+        let sms = delivery.sms.as_sms();
+        if let Some(receipt) = Receipt::read(&sms) {
+            match Key::of_receipt(&receipt.id, self.config.id_form) {
+                Some(key) => self.tell(News::Receipt {
+                    key,
+                    receipt,
+                    acknowledgement,
+                }),
+                None => acknowledgement.taken(),
+            }
+            return;
+        }
+        if sms.esm_class.is_receipt() || sms.esm_class.is_acknowledgement() {
+            // A receipt that names no text, or the phone's own word: made again it would say no
+            // more.
+            tracing::debug!(bind = %self.config.name, "a receipt that names no text");
+            acknowledgement.taken();
+            return;
+        }
+        self.tell(News::Message {
+            from: delivery.sms.source.clone(),
+            to: delivery.sms.destination.clone(),
+            reading: text::read(&sms, self.config.style.default_alphabet),
+            acknowledgement,
+        });
+    }
+
+    fn conclude(&mut self, now: Instant, piece: Piece, fate: Fate) {
+        if let Some(Landed { text, fate, waited }) = self.flights.conclude(now, piece, fate) {
+            self.tell(News::Text { text, fate, waited });
+        }
+    }
+
+    /// Gives up on every message that has not left.
+    pub(super) fn give_back(&mut self, why: NotSent) {
+        let now = Instant::now();
+        let ready = std::mem::take(&mut self.ready);
+        let again = std::mem::take(&mut self.again);
+        for piece in ready.into_iter().chain(again.into_iter().map(|(_, p)| p)) {
+            self.conclude(now, piece, Fate::NotSent(why));
+        }
+    }
+
+    pub(super) fn hand_back(&mut self, text: TextRef, why: NotSent) {
+        self.tell(News::Text {
+            text,
+            fate: Submission::NotSent(why),
+            waited: Duration::ZERO,
+        });
+    }
+}

@@ -1,0 +1,271 @@
+//! The texts that a bind has in hand: the messages of each, and what each has become.
+
+use std::time::{Duration, Instant};
+
+use slab::Slab;
+use smallvec::SmallVec;
+
+use super::order::{NotSent, Submission, Taken, TextRef};
+use crate::smpp::pdu::{Prepared, Status, Verdict};
+
+/// One message of one text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub(super) flight: u32,
+    pub(super) index: u8,
+}
+
+#[derive(Debug)]
+pub(super) enum Fate {
+    /// Waits to be submitted, or for its answer.
+    Open,
+    Taken(Taken),
+    Refused(Status, Verdict),
+    NotSent(NotSent),
+    Unknown,
+}
+
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) prepared: Prepared,
+    pub(super) attempts: u32,
+    fate: Fate,
+}
+
+impl Message {
+    pub(super) fn new(prepared: Prepared) -> Message {
+        Message {
+            prepared,
+            attempts: 0,
+            fate: Fate::Open,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Flight {
+    pub(super) text: TextRef,
+    pub(super) deadline: Instant,
+    pub(super) began: Option<Instant>,
+    messages: SmallVec<[Message; 1]>,
+    open: usize,
+    /// Set once one of them has failed: the others are not worth sending any more.
+    pub(super) given_up: Option<NotSent>,
+}
+
+/// A text that came to its end.
+#[derive(Debug, PartialEq)]
+pub(super) struct Landed {
+    pub(super) text: TextRef,
+    pub(super) fate: Submission,
+    pub(super) waited: Duration,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Flights {
+    slab: Slab<Flight>,
+}
+
+impl Flights {
+    #[cfg(test)]
+    fn is_empty(&self) -> bool {
+        self.slab.is_empty()
+    }
+
+    /// Takes a text of one message at least; gives its pieces.
+    pub(super) fn begin(
+        &mut self,
+        text: TextRef,
+        deadline: Instant,
+        messages: SmallVec<[Message; 1]>,
+    ) -> impl Iterator<Item = Piece> + use<> {
+        let count = messages.len().min(usize::from(u8::MAX));
+        let flight = self.slab.insert(Flight {
+            text,
+            deadline,
+            began: None,
+            open: messages.len(),
+            messages,
+            given_up: None,
+        }) as u32;
+        (0..count).map(move |index| Piece {
+            flight,
+            index: index as u8,
+        })
+    }
+
+    pub(super) fn get(&mut self, piece: Piece) -> Option<(&mut Flight, usize)> {
+        let flight = self.slab.get_mut(piece.flight as usize)?;
+        Some((flight, usize::from(piece.index)))
+    }
+
+    /// A message came to its end; gives the text's end if it was the last.
+    pub(super) fn conclude(&mut self, now: Instant, piece: Piece, fate: Fate) -> Option<Landed> {
+        let (flight, index) = self.get(piece)?;
+        let message = flight.messages.get_mut(index)?;
+        if !matches!(message.fate, Fate::Open) {
+            return None;
+        }
+        match fate {
+            Fate::Taken(_) | Fate::Open => {}
+            Fate::NotSent(why) => flight.given_up = Some(why),
+            Fate::Refused(..) | Fate::Unknown => flight.given_up = Some(NotSent::Down),
+        }
+        message.fate = fate;
+        flight.open = flight.open.saturating_sub(1);
+        if flight.open > 0 {
+            return None;
+        }
+        let flight = self.slab.try_remove(piece.flight as usize)?;
+        let waited = flight
+            .began
+            .map_or(Duration::ZERO, |began| now.saturating_duration_since(began));
+        Some(Landed {
+            text: flight.text,
+            fate: submission(flight.messages),
+            waited,
+        })
+    }
+}
+
+impl Flight {
+    pub(super) fn message(&mut self, index: usize) -> Option<&mut Message> {
+        self.messages.get_mut(index)
+    }
+}
+
+/// What has become of a text, from what has become of its messages.
+fn submission(messages: SmallVec<[Message; 1]>) -> Submission {
+    let mut taken = SmallVec::new();
+    let mut refused = None;
+    let mut not_sent = None;
+    let mut unknown = false;
+    for message in messages {
+        match message.fate {
+            Fate::Taken(it) => taken.push(it),
+            // A reason to give up counts more than one to fail over.
+            Fate::Refused(status, verdict) => match refused {
+                Some((_, Verdict::GiveUp)) => {}
+                _ => refused = Some((status, verdict)),
+            },
+            Fate::NotSent(why) => not_sent = not_sent.or(Some(why)),
+            Fate::Unknown => unknown = true,
+            Fate::Open => {}
+        }
+    }
+    // Whatever became of the others, the person may have got this one.
+    if unknown {
+        return Submission::Unknown { taken };
+    }
+    match (refused, not_sent) {
+        (None, None) => Submission::Sent(taken),
+        (refused, _) if !taken.is_empty() => Submission::Partial {
+            taken,
+            status: refused.map(|(status, _)| status),
+        },
+        (Some((status, verdict)), _) => Submission::Refused { status, verdict },
+        (None, Some(why)) => Submission::NotSent(why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::smpp::pdu::Sms;
+    use crate::smpp::session::MessageId;
+
+    fn taken(id: &str) -> Taken {
+        Taken {
+            id: MessageId::new(id.as_bytes()),
+            key: None,
+        }
+    }
+
+    fn blank() -> Message {
+        Message::new(Prepared::new(&Sms::default()).unwrap())
+    }
+
+    fn land(fates: Vec<Fate>) -> Submission {
+        let now = Instant::now();
+        let mut flights = Flights::default();
+        let text = TextRef(Uuid::from_u128(7));
+        let pieces: Vec<Piece> = flights
+            .begin(text, now, fates.iter().map(|_| blank()).collect())
+            .collect();
+        assert_eq!(pieces.len(), fates.len());
+        let mut landed = None;
+        for (piece, fate) in pieces.iter().zip(fates) {
+            assert!(landed.is_none());
+            landed = flights.conclude(now, *piece, fate);
+        }
+        assert!(flights.is_empty());
+        // A piece of a text that has landed means nothing.
+        assert_eq!(flights.conclude(now, pieces[0], Fate::Unknown), None);
+        let landed = landed.expect("the last one lands it");
+        assert_eq!(landed.text, text);
+        landed.fate
+    }
+
+    #[test]
+    fn a_text_is_what_its_messages_are() {
+        let refused = || Fate::Refused(Status::SYSTEM_ERROR, Verdict::FailOver);
+        let invalid = || Fate::Refused(Status::INVALID_DESTINATION, Verdict::GiveUp);
+        let down = || Fate::NotSent(NotSent::Down);
+        assert_eq!(
+            land(vec![Fate::Taken(taken("a")), Fate::Taken(taken("b"))]),
+            Submission::Sent(SmallVec::from_vec(vec![taken("a"), taken("b")]))
+        );
+        assert_eq!(land(vec![down()]), Submission::NotSent(NotSent::Down));
+        assert_eq!(
+            land(vec![refused(), invalid(), refused(), down()]),
+            Submission::Refused {
+                status: Status::INVALID_DESTINATION,
+                verdict: Verdict::GiveUp
+            }
+        );
+        assert_eq!(
+            land(vec![Fate::Taken(taken("a")), down()]),
+            Submission::Partial {
+                taken: SmallVec::from_vec(vec![taken("a")]),
+                status: None
+            }
+        );
+        assert_eq!(
+            land(vec![refused(), Fate::Taken(taken("a"))]),
+            Submission::Partial {
+                taken: SmallVec::from_vec(vec![taken("a")]),
+                status: Some(Status::SYSTEM_ERROR)
+            }
+        );
+        for (other, taken) in [
+            (refused(), vec![]),
+            (down(), vec![]),
+            (Fate::Taken(taken("a")), vec![taken("a")]),
+        ] {
+            let taken = SmallVec::from_vec(taken);
+            assert_eq!(
+                land(vec![Fate::Unknown, other]),
+                Submission::Unknown { taken }
+            );
+        }
+    }
+
+    #[test]
+    fn a_message_ends_once() {
+        let now = Instant::now();
+        let mut flights = Flights::default();
+        let text = TextRef(Uuid::nil());
+        let messages = SmallVec::from_vec(vec![blank(), blank()]);
+        let pieces: Vec<Piece> = flights.begin(text, now, messages).collect();
+        assert_eq!(flights.conclude(now, pieces[0], Fate::Unknown), None);
+        assert_eq!(flights.conclude(now, pieces[0], Fate::Unknown), None);
+        assert!(!flights.is_empty());
+        assert!(
+            flights
+                .get(pieces[1])
+                .is_some_and(|(f, _)| f.given_up.is_some())
+        );
+    }
+}

@@ -1,0 +1,14 @@
+//! Texts: the binds to message centres, their sockets and queues.
+//!
+//! A [`Bind`] keeps one session to one message centre: it connects, binds, connects again, takes
+//! orders from a bounded queue and reports what became of each. It never sends a text twice: one
+//! whose answer is lost is reported as unknown.
+
+mod bind;
+mod config;
+mod driver;
+mod flight;
+pub mod order;
+
+pub use bind::{Bind, NotQueued};
+pub use config::BindConfig;

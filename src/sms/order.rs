@@ -1,0 +1,243 @@
+//! What the engine orders of a bind, and what the bind reports back.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use smallvec::SmallVec;
+use thiserror::Error;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::phone::PhoneNumber;
+use crate::smpp::pdu::{Address, AddressBuf, EncodeError, Status, Verdict};
+use crate::smpp::receipt::{Key, Receipt};
+use crate::smpp::session::{Closed, DeliveryHandle, MessageId};
+use crate::smpp::text::{Reading, TextError};
+
+/// Names one text order in every report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TextRef(pub Uuid);
+
+/// One text to be sent. `Debug` masks the number and leaves the words out.
+#[derive(Clone)]
+pub struct TextOrder {
+    /// The order's name, repeated in every report.
+    pub text: TextRef,
+    /// Whom to send it to; see [`destination`].
+    pub to: AddressBuf,
+    /// Who it is from; `None` leaves it to the bind.
+    pub sender: Option<AddressBuf>,
+    /// The words. Wiped when dropped.
+    pub body: Zeroizing<String>,
+    /// When the text is of no more use: not sent after this, and the carrier is told not to
+    /// deliver it much later.
+    pub deadline: Instant,
+}
+
+impl fmt::Debug for TextOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TextOrder")
+            .field("text", &self.text)
+            .field("to", &self.to)
+            .field("sender", &self.sender)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The address of a phone number.
+pub fn destination(number: &PhoneNumber) -> AddressBuf {
+    Address::international(number.e164()).to_owned()
+}
+
+/// From bind to engine.
+#[derive(Debug)]
+pub struct Report {
+    /// The bind's name, as in the configuration.
+    pub bind: Arc<str>,
+    /// What happened.
+    pub news: News,
+}
+
+/// What happened at a bind.
+#[derive(Debug)]
+pub enum News {
+    /// How an order fared at the message centre: exactly one for each order.
+    Text {
+        /// Which order.
+        text: TextRef,
+        /// How it fared.
+        fate: Submission,
+        /// From its first message's leaving to the last answer; zero if none left.
+        waited: Duration,
+    },
+    /// The answer to a message of a text that was reported [`Submission::Unknown`].
+    Late {
+        /// Which order.
+        text: TextRef,
+        /// How the message fared after all.
+        answer: Result<Taken, Status>,
+    },
+    /// A receipt came. It is to be acknowledged once it is safe.
+    Receipt {
+        /// Joins it to [`Taken::key`].
+        key: Key,
+        /// What it says.
+        receipt: Receipt,
+        /// Tells the message centre.
+        acknowledgement: Acknowledgement,
+    },
+    /// A person sent a message. It is to be acknowledged once it is safe.
+    Message {
+        /// Who sent it.
+        from: AddressBuf,
+        /// Which number or code it was sent to.
+        to: AddressBuf,
+        /// What it says, as far as it can be read.
+        reading: Reading,
+        /// Tells the message centre.
+        acknowledgement: Acknowledgement,
+    },
+}
+
+/// A message that the message centre has taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// The name it gave.
+    pub id: MessageId,
+    /// Joins its receipts; `None` if it gave no name.
+    pub key: Option<Key>,
+}
+
+/// How a text fared at the message centre.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Submission {
+    /// Taken, as these messages.
+    Sent(SmallVec<[Taken; 1]>),
+    /// Not taken.
+    Refused {
+        /// What the message centre said.
+        status: Status,
+        /// What that asks for. [`Verdict::Retry`] is never seen here: the bind has tried again for
+        /// as long as it made sense, and says [`Verdict::FailOver`].
+        verdict: Verdict,
+    },
+    /// Nothing of it left: another bind may send it.
+    NotSent(NotSent),
+    /// It left and no answer came. It may have been taken: sending it again may bring it twice.
+    Unknown {
+        /// Those of its messages that were taken for sure.
+        taken: SmallVec<[Taken; 1]>,
+    },
+    /// Some of its messages were taken and others were not: it will not arrive whole.
+    Partial {
+        /// Those that were taken.
+        taken: SmallVec<[Taken; 1]>,
+        /// What was said of the others, if anything.
+        status: Option<Status>,
+    },
+}
+
+/// Why nothing of a text left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum NotSent {
+    /// The bind is down.
+    #[error("the bind is down")]
+    Down,
+    /// The bind is a receiver.
+    #[error("the bind only receives")]
+    Receiver,
+    /// Its deadline passed while it waited.
+    #[error("its deadline passed")]
+    TooLate,
+    /// The bind stopped.
+    #[error("the bind stopped")]
+    Stopped,
+    /// It takes more messages than this bind allows.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// It does not fit the wire.
+    #[error(transparent)]
+    Unsendable(#[from] EncodeError),
+}
+
+/// What a bind is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BindState {
+    /// Not bound since then, and why if there is a reason yet.
+    Down {
+        /// Since when.
+        since: Instant,
+        /// What ended the last connection; `None` if none could be made.
+        why: Option<Closed>,
+    },
+    /// Texts flow.
+    Bound {
+        /// Since when.
+        since: Instant,
+    },
+    /// Over for good.
+    Stopped,
+}
+
+impl BindState {
+    /// Whether texts flow.
+    pub const fn is_bound(&self) -> bool {
+        matches!(self, BindState::Bound { .. })
+    }
+}
+
+/// Tells the message centre what became of a delivery. Dropped without a word, it asks for the
+/// delivery to be made again later.
+#[derive(Debug)]
+pub struct Acknowledgement {
+    pub(super) to: mpsc::Sender<(DeliveryHandle, Status)>,
+    pub(super) handle: Option<DeliveryHandle>,
+}
+
+impl Acknowledgement {
+    /// The delivery is safe: the message centre may forget it.
+    pub fn taken(mut self) {
+        self.tell(Status::OK);
+    }
+
+    /// The delivery is to be made again later.
+    pub fn later(mut self) {
+        self.tell(Status::TEMPORARY_APPLICATION_ERROR);
+    }
+
+    fn tell(&mut self, status: Status) {
+        if let Some(handle) = self.handle.take() {
+            // Untold, the delivery is made again: never lost.
+            let _ = self.to.try_send((handle, status));
+        }
+    }
+}
+
+impl Drop for Acknowledgement {
+    fn drop(&mut self) {
+        self.tell(Status::TEMPORARY_APPLICATION_ERROR);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neither_words_nor_numbers_are_shown() {
+        let order = TextOrder {
+            text: TextRef(Uuid::nil()),
+            to: Address::international("+447700900123").to_owned(),
+            sender: None,
+            body: Zeroizing::new("Your code is 123456".to_owned()),
+            deadline: Instant::now(),
+        };
+        let shown = format!("{order:?}");
+        assert!(
+            !shown.contains("123456") && !shown.contains("4477"),
+            "{shown}"
+        );
+    }
+}
