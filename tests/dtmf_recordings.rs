@@ -88,7 +88,12 @@ fn what_generate_makes_decode_finds() {
         let start: f64 = first[1].parse().unwrap();
         assert!((start - 0.1).abs() < 0.006, "{start}");
     }
+    // So far off that its tone falls between the bank's: no key, and nothing that resembles one.
     let words = ["generate", "8", "--out", file, "--high-off", "3.5"];
+    assert_eq!(ringtrue(&words).0, ExitCode::SUCCESS);
+    assert_eq!(ringtrue(&["decode", file]).0, ExitCode::from(1));
+    // A little nearer it resembles one, and is refused with the reason.
+    let words = ["generate", "8", "--out", file, "--high-off", "3"];
     assert_eq!(ringtrue(&words).0, ExitCode::SUCCESS);
     let (code, out) = ringtrue(&["decode", file, "--format", "json"]);
     assert_eq!(code, ExitCode::from(1));
