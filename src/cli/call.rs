@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::capture::Capture;
 use super::ladder::Ladder;
 use super::service::Voice;
-use crate::challenge::{Outcome, Reason};
+use crate::challenge::Outcome;
 use crate::config::Config;
 use crate::phone::PhoneNumber;
 use crate::voice::order::{CallOrder, CallRef, Command, KeySource, News};
@@ -61,8 +61,7 @@ pub async fn run(
         .commands
         .send(Command::Place(Box::new(order)))
         .await?;
-    let mut reason = None;
-    while reason.is_none() {
+    let reason = loop {
         tokio::select! {
             datagram = wire.recv() => draw(&mut ladder, &mut capture, datagram)?,
             report = voice.gateway.reports.recv() => {
@@ -81,14 +80,14 @@ pub async fn run(
                         ladder.note(SystemTime::now(), &format!("{digit} heard by {how}{fate}"))?;
                     }
                     News::Ended(why) => {
-                        let text = format!("{:?}: {}", why.outcome(), snake(why));
+                        let text = format!("{:?}: {}", why.outcome(), why.name());
                         ladder.note(SystemTime::now(), &text)?;
-                        reason = Some(why);
+                        break why;
                     }
                 }
             }
         }
-    }
+    };
     // The goodbye and the BYE follow the outcome.
     let until = tokio::time::Instant::now() + Duration::from_secs(10);
     while let Ok(Some(datagram)) = tokio::time::timeout_at(until, wire.recv()).await {
@@ -100,16 +99,7 @@ pub async fn run(
         }
     }
     voice.stop().await;
-    let reason = reason.unwrap_or(Reason::CallFailed);
     Ok(reason.outcome())
-}
-
-/// The reason as the API writes it.
-fn snake(reason: Reason) -> String {
-    serde_json::to_value(reason)
-        .ok()
-        .and_then(|value| value.as_str().map(str::to_owned))
-        .unwrap_or_default()
 }
 
 fn draw<W: Write>(

@@ -18,7 +18,7 @@ use std::path::Path;
 
 pub use explain::{Cited, Decision, Explanation, Lost, Other};
 pub use prefix::Prefix;
-pub use route::{Refusal, RefusalCode, Route};
+pub use route::{Refusal, RefusalCode, Route, TextRoute, TextWay};
 pub use rule::{Kinds, RuleRef};
 
 use self::rule::{Rule, Verdict};

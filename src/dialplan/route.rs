@@ -18,6 +18,31 @@ pub struct Route {
     pub rule: RuleRef,
 }
 
+/// Where a text goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextRoute {
+    /// The ways, the best first; one at least.
+    pub ways: Arc<[TextWay]>,
+    /// Who it is from: a name, a short code or a number with its plus sign; `None` leaves it to
+    /// the bind.
+    pub sender: Option<Arc<str>>,
+    /// The locale of the words, `en-GB`.
+    pub locale: Arc<str>,
+    /// The rule that says so.
+    pub rule: RuleRef,
+}
+
+/// One way for a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextWay {
+    /// The bind or HTTP gateway, as named in the configuration.
+    pub by: Arc<str>,
+    /// Its share among the ways of the same cost, 1 at least.
+    pub weight: u32,
+    /// What a text costs; the cheapest that is up is taken.
+    pub cost: u32,
+}
+
 /// Why a number is not called.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]

@@ -6,6 +6,7 @@
 
 mod bind;
 mod config;
+pub mod dispatch;
 mod driver;
 mod flight;
 pub mod order;

@@ -15,10 +15,10 @@ use super::media::{
 };
 use super::order::{CallOrder, CallRef, KeySource, News, Report};
 use super::policy::CallPolicy;
-use super::script::{KeyFate, Line, Script, Step};
+use super::script::{KeyFate, Script, Step};
 use super::trunk::Trunk;
 use super::verdict::{reason_for, reason_of_end};
-use crate::audio::{Prompt, PromptLibrary, PromptName, PromptSet};
+use crate::audio::{PromptLibrary, PromptSet};
 use crate::challenge::Reason;
 use crate::dtmf::Digit;
 use crate::sdp::{Offer, SessionId};
@@ -402,9 +402,12 @@ impl Calls {
                 return;
             };
             match step {
-                Step::Play { lines, tag } => {
+                Step::Play { prompts, tag } => {
                     if let Some(stream) = state.stream() {
-                        let prompts = lines.iter().map(|line| state.prompt(*line)).collect();
+                        let prompts = prompts
+                            .iter()
+                            .map(|name| state.prompts.get(*name).clone())
+                            .collect();
                         self.tell(stream, StreamCommand::Play { prompts, tag });
                     }
                 }
@@ -455,7 +458,6 @@ impl Calls {
             self.deadlines.remove(&(at, call));
         }
         self.by_sip.remove(&state.sip);
-        self.by_stream.retain(|_, owner| *owner != call);
         if let Some(line) = self.trunks.get_mut(&state.order.trunk) {
             line.open = line.open.saturating_sub(1);
         }
@@ -478,19 +480,6 @@ impl Call {
             Audio::Open(stream) => Some(stream),
             Audio::Reserved(..) | Audio::Closed => None,
         }
-    }
-
-    fn prompt(&self, line: Line) -> Prompt {
-        let name = match line {
-            Line::Greeting => PromptName::Greeting,
-            Line::PressHash => PromptName::PressHash,
-            Line::PressHashAgain => PromptName::PressHashAgain,
-            Line::WrongKey => PromptName::WrongKey,
-            Line::GoodbyeApproved => PromptName::GoodbyeApproved,
-            Line::GoodbyeFailed => PromptName::GoodbyeFailed,
-            Line::GoodbyeRefused => PromptName::GoodbyeRefused,
-        };
-        self.prompts.get(name).clone()
     }
 
     fn open_stream(

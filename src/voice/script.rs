@@ -11,6 +11,7 @@
 use std::time::{Duration, Instant};
 
 use super::policy::CallPolicy;
+use crate::audio::PromptName;
 use crate::challenge::Reason;
 use crate::dtmf::Digit;
 
@@ -20,7 +21,7 @@ pub enum Step {
     /// Play these recordings back to back, in place of whatever plays; report their end with `tag`.
     Play {
         /// What to play.
-        lines: &'static [Line],
+        prompts: &'static [PromptName],
         /// Repeated in [`Script::on_finished`].
         tag: u32,
     },
@@ -28,51 +29,6 @@ pub enum Step {
     Conclude(Reason),
     /// End the call now.
     HangUp,
-}
-
-/// A recording that a script can ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Line {
-    /// Who is calling, and why.
-    Greeting,
-    /// The invitation to press, with the key that refuses.
-    PressHash,
-    /// The invitation once more, shorter.
-    PressHashAgain,
-    /// "That was not the hash key."
-    WrongKey,
-    /// The goodbye of an approval.
-    GoodbyeApproved,
-    /// The goodbye of a failure.
-    GoodbyeFailed,
-    /// The goodbye after a refusal by the person.
-    GoodbyeRefused,
-}
-
-impl Line {
-    /// Every line.
-    pub const ALL: [Line; 7] = [
-        Line::Greeting,
-        Line::PressHash,
-        Line::PressHashAgain,
-        Line::WrongKey,
-        Line::GoodbyeApproved,
-        Line::GoodbyeFailed,
-        Line::GoodbyeRefused,
-    ];
-
-    /// The recording's name under `prompts/<locale>/`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Line::Greeting => "greeting",
-            Line::PressHash => "press-hash",
-            Line::PressHashAgain => "press-hash-again",
-            Line::WrongKey => "wrong-key",
-            Line::GoodbyeApproved => "goodbye-approved",
-            Line::GoodbyeFailed => "goodbye-failed",
-            Line::GoodbyeRefused => "goodbye-refused",
-        }
-    }
 }
 
 /// What became of a key.
@@ -150,7 +106,7 @@ impl Script {
         }
         self.limit = now.checked_add(self.policy.longest_call);
         self.state = State::Greeting;
-        vec![self.play(&[Line::Greeting])]
+        vec![self.play(&[PromptName::Greeting])]
     }
 
     /// A key was pressed; `began` is when the press began, not when it was reported.
@@ -165,16 +121,16 @@ impl Script {
             return (KeyFate::SetAside, Vec::new());
         }
         let steps = if digit == self.policy.confirm {
-            self.conclude(Reason::KeyPressed, &[Line::GoodbyeApproved], now)
+            self.conclude(Reason::KeyPressed, &[PromptName::GoodbyeApproved], now)
         } else if Some(digit) == self.policy.refuse {
-            self.conclude(Reason::Refused, &[Line::GoodbyeRefused], now)
+            self.conclude(Reason::Refused, &[PromptName::GoodbyeRefused], now)
         } else {
             self.wrong = self.wrong.saturating_add(1);
             if self.wrong >= self.policy.wrong_keys {
-                self.conclude(Reason::WrongKeys, &[Line::GoodbyeFailed], now)
+                self.conclude(Reason::WrongKeys, &[PromptName::GoodbyeFailed], now)
             } else {
                 self.state = State::Inviting;
-                vec![self.play(&[Line::WrongKey, Line::PressHashAgain])]
+                vec![self.play(&[PromptName::WrongKey, PromptName::PressHashAgain])]
             }
         };
         (KeyFate::Counted, steps)
@@ -190,7 +146,7 @@ impl Script {
                 self.state = State::Inviting;
                 self.invited = Some(now);
                 self.plays = 1;
-                vec![self.play(&[Line::PressHash])]
+                vec![self.play(&[PromptName::PressHash])]
             }
             State::Inviting => {
                 let until = now + self.policy.pause_between_plays;
@@ -241,14 +197,14 @@ impl Script {
                 if self.plays < self.policy.prompt_plays {
                     self.plays += 1;
                     self.state = State::Inviting;
-                    vec![self.play(&[Line::PressHashAgain])]
+                    vec![self.play(&[PromptName::PressHashAgain])]
                 } else {
                     let reason = if self.wrong > 0 {
                         Reason::WrongKeys
                     } else {
                         Reason::NoKeys
                     };
-                    self.conclude(reason, &[Line::GoodbyeFailed], now)
+                    self.conclude(reason, &[PromptName::GoodbyeFailed], now)
                 }
             }
             _ => Vec::new(),
@@ -270,15 +226,20 @@ impl Script {
         }
     }
 
-    fn play(&mut self, lines: &'static [Line]) -> Step {
+    fn play(&mut self, prompts: &'static [PromptName]) -> Step {
         self.tag = self.tag.wrapping_add(1);
         Step::Play {
-            lines,
+            prompts,
             tag: self.tag,
         }
     }
 
-    fn conclude(&mut self, reason: Reason, goodbye: &'static [Line], now: Instant) -> Vec<Step> {
+    fn conclude(
+        &mut self,
+        reason: Reason,
+        goodbye: &'static [PromptName],
+        now: Instant,
+    ) -> Vec<Step> {
         self.state = State::Goodbye {
             until: now + LONGEST_GOODBYE,
         };
@@ -311,7 +272,7 @@ mod tests {
         assert_eq!(
             script.on_answered(now),
             [Step::Play {
-                lines: &[Line::Greeting],
+                prompts: &[PromptName::Greeting],
                 tag: 1
             }]
         );
@@ -325,7 +286,7 @@ mod tests {
         assert_eq!(
             script.on_finished(1, now),
             [Step::Play {
-                lines: &[Line::PressHash],
+                prompts: &[PromptName::PressHash],
                 tag: 2
             }]
         );
@@ -350,7 +311,7 @@ mod tests {
             [
                 Step::Conclude(Reason::KeyPressed),
                 Step::Play {
-                    lines: &[Line::GoodbyeApproved],
+                    prompts: &[PromptName::GoodbyeApproved],
                     tag: 3
                 }
             ]
@@ -442,7 +403,7 @@ mod tests {
             assert_eq!(
                 steps,
                 [Step::Play {
-                    lines: &[Line::PressHashAgain],
+                    prompts: &[PromptName::PressHashAgain],
                     tag
                 }]
             );
@@ -461,7 +422,7 @@ mod tests {
             assert!(matches!(
                 steps[..],
                 [Step::Play {
-                    lines: [Line::WrongKey, Line::PressHashAgain],
+                    prompts: [PromptName::WrongKey, PromptName::PressHashAgain],
                     ..
                 }]
             ));
@@ -576,7 +537,7 @@ mod tests {
                                 prop_assert!(by_key);
                             }
                         }
-                        Step::Play { lines, .. } if lines.contains(&Line::PressHash) => {
+                        Step::Play { prompts, .. } if prompts.contains(&PromptName::PressHash) => {
                             invited.get_or_insert(now);
                         }
                         _ => {}
