@@ -25,6 +25,25 @@ pub fn tcp_port() -> u16 {
     listener.local_addr().expect("its address").port()
 }
 
+/// Waits until somebody listens on UDP `port`, as the kernel's table tells.
+pub fn wait_for_udp(port: u16) {
+    let wanted = format!(":{port:04X} ");
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        let table = fs::read_to_string("/proc/net/udp").expect("the kernel's table of UDP sockets");
+        let local = |line: &str| line.split_whitespace().nth(1).map(|at| format!("{at} "));
+        if table
+            .lines()
+            .filter_map(local)
+            .any(|at| at.ends_with(&wanted))
+        {
+            return;
+        }
+        assert!(Instant::now() < until, "nobody listens on UDP port {port}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// A child process that is killed when the test is done with it.
 pub struct Running {
     child: Child,
@@ -68,6 +87,17 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        // Asked first: one that has children of its own ends them then.
+        if let Ok(id) = i32::try_from(self.child.id()) {
+            let _ = nix::sys::signal::kill(
+                nix::unistd::Pid::from_raw(id),
+                nix::sys::signal::Signal::SIGTERM,
+            );
+        }
+        let until = Instant::now() + Duration::from_secs(2);
+        while Instant::now() < until && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         // It may have ended by itself; then there is nothing to kill.
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -110,7 +140,7 @@ impl Sipp {
             .arg(folder.path().join("errors.log"))
             .arg("127.0.0.1");
         let process = Running::start(&mut command, "sipp", &folder.path().join("sipp.log"));
-        std::thread::sleep(Duration::from_millis(300));
+        wait_for_udp(port);
         Sipp {
             process,
             port,
