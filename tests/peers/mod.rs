@@ -308,6 +308,28 @@ impl Ringtrue {
         }
     }
 
+    /// How the keys of an ended challenge were heard, in order: `# rfc4733`.
+    pub async fn keys(&self, id: &str) -> Vec<String> {
+        let answer = self
+            .client
+            .get(format!("{}/v1/challenges/{id}/events", self.base))
+            .bearer_auth(&self.token)
+            .send()
+            .await
+            .expect("an answer");
+        let events = answer.text().await.expect("events until the end");
+        let data = events
+            .lines()
+            .filter_map(|line| line.strip_prefix("data: "));
+        data.filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .filter(|event| event["event"] == "key")
+            .map(|event| {
+                let word = |name: &str| event[name].as_str().unwrap_or("?").to_owned();
+                format!("{} {}", word("digit"), word("source"))
+            })
+            .collect()
+    }
+
     /// What it logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("serve.log")).unwrap_or_default()
