@@ -49,12 +49,13 @@ pub async fn run(calls: u64, rate: u64) -> anyhow::Result<()> {
         .arg("127.0.0.1");
     let _sipp = Running::start(&mut command, "sipp", &folder.path().join("log"));
     wait_for_udp(port);
-    let ringtrue = Ringtrue::start(Wanted {
+    let wanted = Wanted {
         proxy: format!("127.0.0.1:{port}"),
         trunk: "max_calls = 2000",
         call: CALL,
-    })
-    .await;
+    };
+    // A port rests for five seconds after its call.
+    let ringtrue = Ringtrue::start_with(wanted, 20_000..=29_998).await;
     let ringtrue = Arc::new(ringtrue);
     // Warm: the first calls make threads and pools.
     verify(&ringtrue, 0).await?;

@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -186,8 +187,15 @@ pub struct Wanted<'a> {
 }
 
 impl Ringtrue {
-    /// Starts it and waits until it is ready.
+    /// Starts it, with media ports for fifty calls, and waits until it is ready.
     pub async fn start(wanted: Wanted<'_>) -> Ringtrue {
+        // Apart from those of other tests that run beside it.
+        let first = 20_000 + (tcp_port() % 200) * 100;
+        Ringtrue::start_with(wanted, first..=first + 98).await
+    }
+
+    /// Starts it with these media ports and waits until it is ready.
+    pub async fn start_with(wanted: Wanted<'_>, media: RangeInclusive<u16>) -> Ringtrue {
         let folder = TempDir::new().expect("a folder");
         let at = folder.path();
         short_prompts(&at.join("prompts/en-GB"));
@@ -208,8 +216,8 @@ impl Ringtrue {
              [trunk.peer]\nproxy = \"{4}\"\n{5}\n[call]\n{6}\n",
             at.display(),
             udp_port(),
-            20_000 + (http % 200) * 100,
-            20_000 + (http % 200) * 100 + 98,
+            media.start(),
+            media.end(),
             wanted.proxy,
             wanted.trunk,
             wanted.call,
