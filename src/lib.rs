@@ -5,7 +5,7 @@
 //! | floor | rooms |
 //! |---|---|
 //! | 0 | [`document`], [`phone`], [`audio`], [`dtmf`] |
-//! | 1 | [`rtp`], [`sdp`], [`sip`], [`smpp`] |
+//! | 1 | [`answer`], [`rtp`], [`sdp`], [`sip`], [`smpp`] |
 //! | 2 | [`challenge`], [`dialplan`], [`guard`] |
 //! | 3 | [`sms`], [`store`], [`voice`] |
 //! | 4 | [`engine`] |
@@ -16,6 +16,7 @@
 //! are passed in, bytes and events come out.
 #![warn(missing_docs)]
 
+pub mod answer;
 pub mod api;
 pub mod audio;
 pub mod challenge;

@@ -10,6 +10,7 @@ use ringtrue::audio::Codec;
 use ringtrue::cli;
 use ringtrue::config::{self, Config};
 use ringtrue::dtmf::Digit;
+use ringtrue::voice::OnMachine;
 
 const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -118,6 +119,7 @@ fn every_key_is_read() {
         confirm = "1"
         refuse = "*"
         refuse_forwarded = false
+        machine = "hang_up"
         media_timeout = "7s"
         [challenge]
         time_to_live = "3m"
@@ -182,6 +184,7 @@ fn every_key_is_read() {
         (call.prompt_plays, call.wrong_keys, call.refuse_forwarded),
         (2, 5, false)
     );
+    assert_eq!(call.machine, OnMachine::HangUp);
     assert_eq!(
         (call.confirm, call.refuse),
         (Digit::from_event(1).unwrap(), Some(Digit::STAR))

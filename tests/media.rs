@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use ringtrue::answer::AnsweredBy;
 use ringtrue::audio::{Codec, Prompt};
 use ringtrue::dtmf::Digit;
 use ringtrue::rtp::event::EventSender;
@@ -548,6 +549,24 @@ async fn ipv6_carries_media_too() {
     let event = event.unwrap().unwrap();
     assert_eq!(event.stream, a);
     assert!(is_key(&event.news).is_some(), "{event:?}");
+}
+
+#[tokio::test]
+async fn a_fax_at_the_other_end_is_told() {
+    let mut bench = Bench::new(25_200..=25_299);
+    let (fax, engine) = bench.pair(|_| ());
+    let tone: Vec<i16> = (0..12_000)
+        .map(|n| ((f64::from(n) * 2_100.0 / 8_000.0 * std::f64::consts::TAU).sin() * 4e3) as i16)
+        .collect();
+    let prompts = vec![Prompt::from_samples("ced", &tone)];
+    bench.command(fax, StreamCommand::Play { prompts, tag: 1 });
+    let by = bench
+        .until(engine, |news| match news {
+            StreamNews::AnsweredBy(by) => Some(*by),
+            _ => None,
+        })
+        .await;
+    assert_eq!(by, AnsweredBy::Fax);
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ pub mod level;
 pub mod library;
 mod locale;
 mod name;
+mod outline;
 pub mod pcm;
 pub mod preparation;
 pub mod prompt;
@@ -22,6 +23,7 @@ pub use codec::Codec;
 pub use library::{PromptLibrary, PromptSet};
 pub use locale::{Locale, LocaleError};
 pub use name::PromptName;
+pub use outline::Outline;
 pub use prompt::Prompt;
 
 /// Samples a second of everything on a call.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Codec, FRAME_SAMPLES, SAMPLE_RATE, g711};
+use super::{Codec, FRAME_SAMPLES, Outline, SAMPLE_RATE, g711};
 
 /// A recording in 20 ms frames of 160 octets for each codec; cheap to clone.
 #[derive(Clone)]
@@ -12,6 +12,7 @@ pub struct Prompt {
     name: Arc<str>,
     pcmu: Arc<[u8]>,
     pcma: Arc<[u8]>,
+    outline: Arc<[Outline]>,
 }
 
 impl Prompt {
@@ -28,6 +29,7 @@ impl Prompt {
             name: name.into(),
             pcmu: encode(Codec::Pcmu),
             pcma: encode(Codec::Pcma),
+            outline: Outline::of(samples).into(),
         }
     }
 
@@ -54,6 +56,13 @@ impl Prompt {
         };
         let start = index.checked_mul(FRAME_SAMPLES)?;
         all.get(start..start.checked_add(FRAME_SAMPLES)?)
+    }
+}
+
+impl Prompt {
+    /// Frame `index` in outline; silence past the end.
+    pub fn outline(&self, index: usize) -> Outline {
+        self.outline.get(index).copied().unwrap_or(Outline::SILENT)
     }
 }
 

@@ -46,6 +46,12 @@ pub enum Reason {
     MediaIncompatible,
     /// Failed: the call was answered and no audio path stood or it broke off.
     MediaLost,
+    /// Failed: a voicemail or another recording answered, and the policy is to hang up on them.
+    AnsweredByMachine,
+    /// Failed: a fax answered.
+    AnsweredByFax,
+    /// Failed: the call was answered by the network's announcement that it cannot be connected.
+    Announcement,
     /// Failed: the trunk refused our credentials (401, 403, 407).
     TrunkRejected,
     /// Failed: the trunk could not be reached, or answered with a server failure (5xx, transport).
@@ -79,7 +85,7 @@ impl Outcome {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 20] = [
+    pub const ALL: [Reason; 23] = [
         Reason::KeyPressed,
         Reason::Refused,
         Reason::WrongKeys,
@@ -92,6 +98,9 @@ impl Reason {
         Reason::Forwarded,
         Reason::MediaIncompatible,
         Reason::MediaLost,
+        Reason::AnsweredByMachine,
+        Reason::AnsweredByFax,
+        Reason::Announcement,
         Reason::TrunkRejected,
         Reason::TrunkUnavailable,
         Reason::CallFailed,
@@ -117,6 +126,9 @@ impl Reason {
             Reason::Forwarded => "forwarded",
             Reason::MediaIncompatible => "media_incompatible",
             Reason::MediaLost => "media_lost",
+            Reason::AnsweredByMachine => "answered_by_machine",
+            Reason::AnsweredByFax => "answered_by_fax",
+            Reason::Announcement => "announcement",
             Reason::TrunkRejected => "trunk_rejected",
             Reason::TrunkUnavailable => "trunk_unavailable",
             Reason::CallFailed => "call_failed",
@@ -142,8 +154,10 @@ impl Reason {
             TimedOut => Outcome::Expired,
             CancelledByCaller => Outcome::Cancelled,
             Busy | NoAnswer | Declined | NoSuchNumber | Forwarded | MediaIncompatible
-            | MediaLost | TrunkRejected | TrunkUnavailable | CallFailed | CallTooLong
-            | Overloaded | Interrupted => Outcome::Failed,
+            | MediaLost | AnsweredByMachine | AnsweredByFax | Announcement | TrunkRejected
+            | TrunkUnavailable | CallFailed | CallTooLong | Overloaded | Interrupted => {
+                Outcome::Failed
+            }
         }
     }
 }

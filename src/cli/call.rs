@@ -85,6 +85,10 @@ pub async fn run(
                         let fate = if counted { "" } else { ", set aside: too early" };
                         ladder.note(SystemTime::now(), &format!("{digit} heard by {how}{fate}"))?;
                     }
+                    News::AnsweredBy(by) => {
+                        let text = format!("by its sounds, answered by: {}", by.name());
+                        ladder.note(SystemTime::now(), &text)?;
+                    }
                     News::Ended(why) => {
                         let text = format!("{:?}: {}", why.outcome(), why.name());
                         ladder.note(SystemTime::now(), &text)?;

@@ -1,14 +1,15 @@
-//! `ringtrue dtmf`: finds keys in recordings and captures, and makes the audio of keys.
+//! `ringtrue dtmf`: finds keys in recordings and captures, shows why, and makes the audio of keys.
 
 mod capture;
 mod decode;
 mod generate;
+mod plot;
 mod progress;
 
 use std::io::Write;
 use std::process::ExitCode;
 
-/// Find keys in recordings and captures, or make the audio of keys.
+/// Find keys in recordings and captures, show why they are keys, or make the audio of keys.
 #[derive(Debug, clap::Args)]
 pub struct Dtmf {
     #[command(subcommand)]
@@ -20,6 +21,8 @@ enum Command {
     /// Find the keys in WAV files and pcap captures. Ends with 0 if a key was found, 1 if none
     /// was, 2 if a file could not be read.
     Decode(decode::Decode),
+    /// Draw what the detector sees in a recording, its limits and its decisions, as PNG or SVG.
+    Plot(plot::Plot),
     /// Make a WAV file of keys, as clean or as spoilt as you like.
     Generate(Box<generate::Generate>),
 }
@@ -32,6 +35,7 @@ enum Command {
 pub fn run(arguments: &Dtmf, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     match &arguments.command {
         Command::Decode(decode) => decode::run(decode, out),
+        Command::Plot(plot) => plot::run(plot, out),
         Command::Generate(generate) => generate::run(generate, out),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::show::{self, Shown};
 use crate::document::{Fault, Section};
 use crate::dtmf::Digit;
-use crate::voice::CallPolicy;
+use crate::voice::{CallPolicy, OnMachine};
 
 pub(super) fn read(section: &Section<'_>) -> CallPolicy {
     let default = CallPolicy::default();
@@ -42,6 +42,13 @@ pub(super) fn read(section: &Section<'_>) -> CallPolicy {
         refuse_forwarded: section
             .flag("refuse_forwarded")
             .map_or(default.refuse_forwarded, |at| at.value),
+        machine: section
+            .read(
+                "machine",
+                "\"continue\" or \"hang_up\"",
+                OnMachine::from_name,
+            )
+            .map_or(default.machine, |at| at.value),
         media_timeout: time("media_timeout", seconds(1, 120), default.media_timeout),
     };
     if policy.refuse == Some(policy.confirm) {
@@ -80,5 +87,6 @@ pub(super) fn show(policy: &CallPolicy) -> Shown {
             refuse.map_or(false.into(), serde_json::Value::from),
         )
         .with("refuse_forwarded", policy.refuse_forwarded)
+        .with("machine", policy.machine.name())
         .with("media_timeout", show::duration(policy.media_timeout))
 }

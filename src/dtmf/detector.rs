@@ -1,8 +1,8 @@
 //! Hears the keys in one stream of audio.
 
-use super::bank::{GAIN, Gate, Kernel, Likeness, Sums};
+use super::bank::{GAIN, Gate, Kernel, Likeness, SHARE, Sums};
 use super::fit::{self, Blocks, Limits};
-use super::measures::{Measures, Verdict};
+use super::measures::{Measures, Refusal, Verdict};
 use super::presence::{SPAN, Tones};
 use super::tones::{FRAME, WINDOW};
 use super::{Digit, amplitude};
@@ -92,26 +92,29 @@ struct Sounding {
     away: u64,
 }
 
-/// Hears the keys in one stream of 8 kHz audio; no allocation after `new`, about 1.6 kB.
+/// Hears the keys in one stream of 8 kHz audio; no allocation after `new`, about 1.7 kB.
 #[derive(Debug, Clone)]
 pub struct Detector {
-    kernel: Kernel,
-    gate: Gate,
-    limits: Limits,
-    /// The frame being filled.
-    frame: [i16; FRAME],
-    filled: usize,
-    /// The newest frames, a ring indexed by frame number.
-    kept: [[i16; FRAME]; FRAMES_KEPT],
     /// Start of the frame being filled.
     position: u64,
+    filled: usize,
+    gate: Gate,
+    /// Kept frames too weak to hold a key, one bit each: they stand for silence, whatever is in
+    /// the ring.
+    silent: u8,
     /// What the frame before resembled.
     before: Option<Likeness>,
     sounding: Option<Sounding>,
+    kernel: Kernel,
+    limits: Limits,
     /// No window may begin before this: the end of the last key.
     earliest: u64,
     /// The newest lost stretch.
     lost: (u64, u64),
+    /// The frame being filled.
+    frame: [i16; FRAME],
+    /// The newest frames, a ring indexed by frame number.
+    kept: [[i16; FRAME]; FRAMES_KEPT],
 }
 
 impl Detector {
@@ -139,6 +142,7 @@ impl Detector {
             },
             frame: [0; FRAME],
             filled: 0,
+            silent: 0,
             kept: [[0; FRAME]; FRAMES_KEPT],
             position: 0,
             before: None,
@@ -192,9 +196,15 @@ impl Detector {
 
     fn correlate(&self) -> Sums {
         let mut sums = [Sums::default()];
-        self.kernel
-            .correlate(std::slice::from_ref(&self.frame), &mut sums);
+        let frame = std::slice::from_ref(&self.frame);
+        self.kernel.correlate(frame, self.least_energy(), &mut sums);
         sums[0]
+    }
+
+    /// A frame of less energy has no key, and its sums are not asked for.
+    #[inline]
+    pub(super) fn least_energy(&self) -> u32 {
+        self.gate.least_energy()
     }
 
     /// Takes one frame whose sums are known.
@@ -206,7 +216,7 @@ impl Detector {
         sink: &mut impl FnMut(Detection),
     ) {
         if self.filled == 0 {
-            self.keep(frame);
+            self.keep(frame, sums);
             self.judge_frame(sums, sink, &mut |_| ());
         } else {
             self.feed(frame, sink);
@@ -214,10 +224,21 @@ impl Detector {
     }
 
     #[inline]
-    fn keep(&mut self, frame: &[i16; FRAME]) {
-        let slot = (self.position / FRAME as u64) as usize % FRAMES_KEPT;
-        self.kept[slot] = *frame;
+    fn keep(&mut self, frame: &[i16; FRAME], sums: &Sums) {
+        let slot = self.slot();
+        if sums.energy < self.least_energy() {
+            self.silent |= 1 << slot;
+        } else {
+            self.silent &= !(1 << slot);
+            self.kept[slot] = *frame;
+        }
         self.position += FRAME as u64;
+    }
+
+    /// Where in the ring the frame being filled will be kept.
+    #[inline]
+    fn slot(&self) -> usize {
+        (self.position / FRAME as u64) as usize % FRAMES_KEPT
     }
 
     /// Tells of samples that were lost. They make no key, end none that goes on after them, and
@@ -283,7 +304,7 @@ impl Detector {
         trace: &mut impl FnMut(Verdict),
     ) {
         let frame = self.frame;
-        self.keep(&frame);
+        self.keep(&frame, sums);
         self.filled = 0;
         self.judge_frame(sums, sink, trace);
     }
@@ -295,7 +316,10 @@ impl Detector {
         sink: &mut impl FnMut(Detection),
         trace: &mut impl FnMut(Verdict),
     ) {
-        let likeness = self.gate.admit(sums).filter(|l| self.could_be(l));
+        let likeness = self
+            .gate
+            .admit(sums)
+            .filter(|l| self.is_sounding(l) || self.could_be(l));
         let before = std::mem::replace(&mut self.before, likeness);
         if likeness.is_none() && before.is_none() && self.sounding.is_none() {
             return;
@@ -303,17 +327,35 @@ impl Detector {
         self.look_closely(likeness, before, sink, trace);
     }
 
-    /// Whether both tones of a likeness could be steady over the newest frame.
+    /// Whether a likeness is to the key that sounds.
+    fn is_sounding(&self, likeness: &Likeness) -> bool {
+        self.sounding.is_some_and(|key| {
+            key.digit.row_column() == (usize::from(likeness.row), usize::from(likeness.column))
+        })
+    }
+
+    /// Whether a likeness is worth a closer look: both tones hold their share of the newest
+    /// frame's energy, clicks left out, and could be steady over it.
     #[cold]
     fn could_be(&self, likeness: &Likeness) -> bool {
         let newest = (self.position / FRAME as u64 - 1) as usize % FRAMES_KEPT;
-        let mut audio = [0f32; FRAME];
-        for (x, sample) in audio.iter_mut().zip(&self.kept[newest]) {
-            *x = f32::from(*sample);
+        let frame = &self.kept[newest];
+        if likeness.drowned && !holds_its_share(frame, likeness.amplitude) {
+            return false;
         }
-        let steady =
-            |tone| Blocks::new(&audio, tone).may_be_steady(FRAME / fit::BLOCK, &self.limits);
-        steady(usize::from(likeness.row)) && steady(4 + usize::from(likeness.column))
+        self.kernel.wide(
+            #[inline(always)]
+            || {
+                let mut audio = [0f32; FRAME];
+                for (x, sample) in audio.iter_mut().zip(frame) {
+                    *x = f32::from(*sample);
+                }
+                let steady = |tone| {
+                    Blocks::new(&audio, tone).may_be_steady(FRAME / fit::BLOCK, &self.limits)
+                };
+                steady(usize::from(likeness.row)) && steady(4 + usize::from(likeness.column))
+            },
+        )
     }
 
     #[cold]
@@ -328,9 +370,11 @@ impl Detector {
         let oldest = self.position.saturating_sub(KEPT as u64);
         let mut filled = 0;
         for frame in oldest / FRAME as u64..self.position / FRAME as u64 {
-            let kept = &self.kept[frame as usize % FRAMES_KEPT];
-            for (x, sample) in buffer[filled..].iter_mut().zip(kept) {
-                *x = f32::from(*sample);
+            let slot = frame as usize % FRAMES_KEPT;
+            if self.silent & (1 << slot) == 0 {
+                for (x, sample) in buffer[filled..].iter_mut().zip(&self.kept[slot]) {
+                    *x = f32::from(*sample);
+                }
             }
             filled += FRAME;
         }
@@ -401,7 +445,12 @@ impl Detector {
                 .frequency(index, &self.limits)
                 .and_then(|low_hz| {
                     let high = high.get_or_insert_with(|| blocks(4 + column));
-                    Ok([low_hz, high.frequency(index, &self.limits)?])
+                    let high_hz = high.frequency(index, &self.limits)?;
+                    if fit::fills(&low, high, index) {
+                        Ok([low_hz, high_hz])
+                    } else {
+                        Err(Refusal::NotSteady)
+                    }
                 })
                 .map_err(|refusal| (refusal, None))
                 .and_then(|rough| {
@@ -437,18 +486,19 @@ impl Detector {
         sink: &mut impl FnMut(Detection),
     ) {
         let tones = Tones::new(digit, &measures);
-        // Backwards from the window's middle to where the tones began, in steps of 1 ms.
-        let middle = window_start + WINDOW as u64 / 2;
-        let mut start = middle;
-        let mut centre = middle;
-        while centre >= oldest + SPAN as u64 / 2 && centre >= self.earliest {
-            match span_at(audio, oldest, centre) {
-                Some(span) if tones.strength(span) >= EDGE => start = centre,
-                _ => break,
-            }
-            match centre.checked_sub(8) {
-                Some(earlier) => centre = earlier,
-                None => break,
+        // Backwards from the window's middle to where the tones began, first in steps of 4 ms, then
+        // of 1 ms.
+        let kernel = self.kernel;
+        let mut start = window_start + WINDOW as u64 / 2;
+        for step in [fit::BLOCK as u64, 8] {
+            while let Some(centre) = start.checked_sub(step) {
+                let there = centre >= self.earliest
+                    && span_at(audio, oldest, centre)
+                        .is_some_and(|span| tones.strength(kernel, span) >= EDGE);
+                if !there {
+                    break;
+                }
+                start = centre;
             }
         }
         self.end_key(start, sink);
@@ -506,7 +556,7 @@ impl Detector {
                 }
                 key.next += BLOCK;
                 if key.away >= AWAY {
-                    key.last = edge_after(audio, oldest, key.last, &key.tones);
+                    key.last = edge_after(audio, oldest, key.last, &key.tones, kernel);
                     self.sounding = Some(key);
                     self.end_key(u64::MAX, sink);
                     return;
@@ -521,11 +571,30 @@ impl Detector {
     }
 }
 
+/// Whether two tones hold their share of a frame whose peaks are cut off where the tones could not
+/// reach: a click counts for no more than that. `amplitude` is the sum of the tones' amplitudes in
+/// the bank, which hears a tone at the edge of its tolerance at half.
+fn holds_its_share(frame: &[i16; FRAME], amplitude: f32) -> bool {
+    let most = (amplitude * 2.0).min(32_767.0) as i16;
+    let mut energy = 0u64;
+    for chunk in frame.chunks_exact(8) {
+        let mut sum = 0u64;
+        for x in chunk {
+            let x = i32::from((*x).clamp(-most, most));
+            sum += (x * x) as u64;
+        }
+        energy += sum;
+    }
+    // Two tones of this sum hold at least what equal ones would.
+    let held = amplitude * amplitude / 4.0 * FRAME as f32;
+    held >= SHARE * energy as f32
+}
+
 /// The last position from `last` on, in steps of 1 ms, where the tones are still there.
-fn edge_after(audio: &[f32], oldest: u64, last: u64, tones: &Tones) -> u64 {
+fn edge_after(audio: &[f32], oldest: u64, last: u64, tones: &Tones, kernel: Kernel) -> u64 {
     let mut edge = last;
     while let Some(span) = span_at(audio, oldest, edge + 8) {
-        if tones.strength(span) < EDGE || edge >= last + 2 * fit::BLOCK as u64 {
+        if tones.strength(kernel, span) < EDGE || edge >= last + 2 * fit::BLOCK as u64 {
             break;
         }
         edge += 8;

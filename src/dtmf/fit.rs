@@ -7,6 +7,8 @@
 // Matrix code reads by its indices.
 #![allow(clippy::needless_range_loop)]
 
+use std::sync::LazyLock;
+
 use super::measures::{Measures, Refusal};
 pub use super::tones::BLOCK;
 use super::tones::{BLOCKS, RATE, TONES, TONES_HZ, WINDOW};
@@ -54,6 +56,16 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
         + ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]))
 }
 
+/// Fills eight lanes of a sinusoid from the first of them.
+#[inline(always)]
+pub fn lanes(step: f32, s: &mut [f32; 8], c: &mut [f32; 8]) {
+    let (step_s, step_c) = step.sin_cos();
+    for lane in 1..8 {
+        c[lane] = c[lane - 1] * step_c - s[lane - 1] * step_s;
+        s[lane] = s[lane - 1] * step_c + c[lane - 1] * step_s;
+    }
+}
+
 /// A sinusoid over the window, phase 0 at its middle.
 struct Wave {
     cos: [f32; WINDOW],
@@ -71,10 +83,8 @@ impl Wave {
     fn tune(&mut self, step: f32) {
         let mut c = [0f32; 8];
         let mut s = [0f32; 8];
-        for lane in 0..8 {
-            let angle = step * (lane as f32 - (WINDOW as f32 - 1.0) / 2.0);
-            (s[lane], c[lane]) = angle.sin_cos();
-        }
+        (s[0], c[0]) = (step * -(WINDOW as f32 - 1.0) / 2.0).sin_cos();
+        lanes(step, &mut s, &mut c);
         let (turn_s, turn_c) = (step * 8.0).sin_cos();
         for (cos, sin) in self
             .cos
@@ -262,6 +272,27 @@ impl Blocks {
     }
 }
 
+/// Whether two tones are there in the first and the last block of the window that begins with
+/// block `first`. Where they are not, a window beside it holds more of the key, or the key is too
+/// short; half a block has a quarter of the power.
+pub fn fills(low: &Blocks, high: &Blocks, first: usize) -> bool {
+    let power = |m: usize| {
+        low.re[m] * low.re[m]
+            + low.im[m] * low.im[m]
+            + high.re[m] * high.re[m]
+            + high.im[m] * high.im[m]
+    };
+    if first + BLOCKS > MOST_BLOCKS {
+        return false;
+    }
+    let all: f32 = (first..first + BLOCKS).map(power).sum();
+    let ends = power(first).min(power(first + BLOCKS - 1));
+    ends * BLOCKS as f32 >= LEAST_END * all
+}
+
+/// Least power of an end block as a share of the mean.
+const LEAST_END: f32 = 0.15;
+
 /// Least coherence of the blocks of a tone.
 const STEADY: f32 = 0.7;
 /// Least agreement of neighbouring blocks, of which each alone also hears the other tone.
@@ -297,7 +328,7 @@ fn solve(
                 rest[n] -= a * wave.cos[n] + b * wave.sin[n];
             }
         }
-        if round == REFINEMENTS {
+        if round == REFINEMENTS || (round == 0 && hopeless(&angles, weight, rest, kept)) {
             break;
         }
         // One Gauss-Newton step for each frequency: d/dw (a cos wt + b sin wt) = t (b cos wt - a sin wt).
@@ -337,6 +368,22 @@ fn solve(
     }
     fit.rest = dot(&masked, &masked) / kept;
     fit
+}
+
+/// Whether the first, rough fit explains too little for a better one to matter.
+#[inline(always)]
+fn hopeless(
+    angles: &[[f32; 2]; MOST_TONES],
+    weight: &[f32; WINDOW],
+    rest: &[f32; WINDOW],
+    kept: f32,
+) -> bool {
+    let signal: f32 = angles.iter().map(|[a, b]| (a * a + b * b) / 2.0).sum();
+    let mut masked = *rest;
+    for n in 0..WINDOW {
+        masked[n] *= weight[n];
+    }
+    signal * 10.0 < dot(&masked, &masked) / kept
 }
 
 /// The cosine and sine amplitudes of every wave: weighted normal equations, solved by Cholesky.
@@ -524,7 +571,7 @@ fn without_impulses(window: &[f32; WINDOW], plain: &Fit, rest: &[f32; WINDOW]) -
             return fit;
         }
         let next = solve(window, &weight, plain.hz, 2, &mut rest);
-        if !fills(window, &weight, &rest) {
+        if !reaches_both_ends(window, &weight, &rest) {
             return None;
         }
         // A few clicks hold most of the rest; where taking them out gains little, it is speech.
@@ -538,7 +585,7 @@ fn without_impulses(window: &[f32; WINDOW], plain: &Fit, rest: &[f32; WINDOW]) -
 
 /// Whether the tones are there at both ends of the window: without the loudest samples of a
 /// silent end, a burst that is too short would look like a longer one.
-fn fills(window: &[f32; WINDOW], weight: &[f32; WINDOW], rest: &[f32; WINDOW]) -> bool {
+fn reaches_both_ends(window: &[f32; WINDOW], weight: &[f32; WINDOW], rest: &[f32; WINDOW]) -> bool {
     const END: usize = 48;
     [0..END, WINDOW - END..WINDOW].into_iter().all(|end| {
         let (mut model, mut left) = (0f32, 0f32);
@@ -554,6 +601,19 @@ fn fills(window: &[f32; WINDOW], weight: &[f32; WINDOW], rest: &[f32; WINDOW]) -
 /// The band in which dial tones lie: 350 to 450 Hz the world over.
 const DIAL_TONE_HZ: std::ops::RangeInclusive<i32> = 330..=470;
 
+/// Where a dial tone is looked for: a window tells tones 31 Hz apart, and the fit finds the rest
+/// of the way.
+static DIAL_WAVES: LazyLock<Vec<(f32, Wave)>> = LazyLock::new(|| {
+    DIAL_TONE_HZ
+        .step_by(20)
+        .map(|hz| {
+            let mut wave = Wave::ZERO;
+            wave.tune(hz as f32 * (std::f32::consts::TAU / RATE as f32));
+            (hz as f32, wave)
+        })
+        .collect()
+});
+
 /// The fit with one or two tones of a dial tone beneath.
 #[inline(always)]
 fn over_dial_tone(
@@ -565,15 +625,13 @@ fn over_dial_tone(
 ) -> Option<Fit> {
     let mut rest = *rest;
     let mut hz = plain.hz;
-    let mut wave = Wave::ZERO;
     for count in 3..=MOST_TONES {
         let (mut best, mut power) = (0f32, 0f32);
-        for candidate in DIAL_TONE_HZ.step_by(10) {
-            wave.tune(candidate as f32 * (std::f32::consts::TAU / RATE as f32));
+        for (candidate, wave) in DIAL_WAVES.iter() {
             let (c, s) = (dot(&rest, &wave.cos), dot(&rest, &wave.sin));
             if c * c + s * s > power {
                 power = c * c + s * s;
-                best = candidate as f32;
+                best = *candidate;
             }
         }
         // Half the power of the rest, and the other half is the next tone's; or it is no dial tone.

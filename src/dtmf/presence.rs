@@ -2,7 +2,8 @@
 
 use std::f32::consts::TAU;
 
-use super::fit::Blocks;
+use super::bank::Kernel;
+use super::fit::{Blocks, lanes};
 use super::measures::Measures;
 use super::tones::{BLOCK, RATE, TONES};
 use super::{Digit, amplitude};
@@ -48,14 +49,21 @@ impl Tones {
 
     /// How strong the weaker of both tones is in these 10 ms, as a share of its amplitude in the
     /// fit. A Hann window keeps the tones apart; an edge of the key in its middle gives one half.
-    pub fn strength(&self, span: &[f32; SPAN]) -> f32 {
+    pub fn strength(&self, kernel: Kernel, span: &[f32; SPAN]) -> f32 {
+        kernel.wide(
+            #[inline(always)]
+            || self.weigh(span),
+        )
+    }
+
+    #[inline(always)]
+    fn weigh(&self, span: &[f32; SPAN]) -> f32 {
         let mut least = f32::INFINITY;
         for k in 0..2 {
             let step = self.hz[k] * (TAU / RATE as f32);
             let (mut s, mut c) = ([0f32; 8], [0f32; 8]);
-            for lane in 0..8 {
-                (s[lane], c[lane]) = (step * lane as f32).sin_cos();
-            }
+            c[0] = 1.0;
+            lanes(step, &mut s, &mut c);
             let (turn_s, turn_c) = (step * 8.0).sin_cos();
             let (mut re, mut im) = ([0f32; 8], [0f32; 8]);
             for (x, hann) in span.chunks_exact(8).zip(TONES.hann.chunks_exact(8)) {

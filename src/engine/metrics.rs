@@ -8,6 +8,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::begin::BeginError;
+use crate::answer::AnsweredBy;
 use crate::challenge::{Challenge, Reason};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -26,12 +27,18 @@ struct ByAnswer {
     answer: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByClass {
+    by: &'static str,
+}
+
 /// Counters of an engine; cheap to clone, all clones count together.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     asked: Family<ByAnswer, Counter>,
     ended: Family<ByEnd, Counter>,
     seconds: Family<ByOutcome, Histogram>,
+    answered: Family<ByClass, Counter>,
     pub(super) open: Gauge,
     pub(super) late_reports: Counter,
     pub(super) store_retries: Counter,
@@ -49,6 +56,7 @@ impl Default for Metrics {
             asked: Family::default(),
             ended: Family::default(),
             seconds: Family::new_with_constructor(durations),
+            answered: Family::default(),
             open: Gauge::default(),
             late_reports: Counter::default(),
             store_retries: Counter::default(),
@@ -57,6 +65,12 @@ impl Default for Metrics {
 }
 
 impl Metrics {
+    pub(super) fn answered_by(&self, by: AnsweredBy) {
+        self.answered
+            .get_or_create(&ByClass { by: by.name() })
+            .inc();
+    }
+
     /// Makes the counters known to a registry.
     pub fn register(registry: &mut Registry) -> Metrics {
         let metrics = Metrics::default();
@@ -74,6 +88,11 @@ impl Metrics {
             "challenge_duration_seconds",
             "Seconds from a challenge's beginning to its end, by outcome",
             metrics.seconds.clone(),
+        );
+        registry.register(
+            "calls_answered_by",
+            "Answered calls, by who or what their sounds told had answered",
+            metrics.answered.clone(),
         );
         registry.register(
             "challenges_open",

@@ -501,6 +501,10 @@ impl Task {
                 },
                 counted,
             }),
+            News::AnsweredBy(by) => {
+                self.metrics.answered_by(by);
+                return;
+            }
             News::Ended(reason) => {
                 // The gateway's last word on the call: there is nothing left to cancel.
                 self.apply(id, Event::Ended(reason));
@@ -774,6 +778,9 @@ fn ending(reason: Reason) -> Ending {
         | Reason::Forwarded
         | Reason::MediaIncompatible
         | Reason::MediaLost
+        | Reason::AnsweredByMachine
+        | Reason::AnsweredByFax
+        | Reason::Announcement
         | Reason::CallFailed
         | Reason::CallTooLong
         | Reason::TimedOut

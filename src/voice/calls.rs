@@ -18,6 +18,7 @@ use super::policy::CallPolicy;
 use super::script::{KeyFate, Script, Step};
 use super::trunk::Trunk;
 use super::verdict::{reason_for, reason_of_end};
+use crate::answer::AnsweredBy;
 use crate::audio::{PromptLibrary, PromptSet};
 use crate::challenge::Reason;
 use crate::dtmf::Digit;
@@ -58,6 +59,8 @@ struct Call {
     sip: CallId,
     audio: Audio,
     answered: bool,
+    /// The last word on who or what has answered.
+    answered_by: Option<AnsweredBy>,
     forwarded: bool,
     deadline: Option<Instant>,
 }
@@ -215,6 +218,7 @@ impl Calls {
                 sip,
                 audio: Audio::Reserved(reservation, offer),
                 answered: false,
+                answered_by: None,
                 forwarded: false,
                 deadline: None,
             },
@@ -323,6 +327,13 @@ impl Calls {
                     script.on_finished(tag, now)
                 });
             }
+            StreamNews::AnsweredBy(by) => {
+                info!(call = %call.0, by = by.name(), "told by its sounds who has answered");
+                if let Some(state) = self.calls.get_mut(&call) {
+                    state.answered_by = Some(by);
+                }
+                self.steps(endpoint, now, call, |script, _| script.on_answered_by(by));
+            }
             StreamNews::NoMedia => self.end(endpoint, now, call, Reason::MediaLost),
             StreamNews::WrongSource { from } => {
                 warn!(call = %call.0, %from, "packets from a stranger are not heard");
@@ -413,6 +424,9 @@ impl Calls {
                 }
                 Step::Conclude(reason) => {
                     info!(call = %call.0, ?reason, "call concluded");
+                    if let Some(by) = state.answered_by {
+                        self.report(call, News::AnsweredBy(by));
+                    }
                     self.report(call, News::Ended(reason));
                 }
                 Step::HangUp => {
@@ -450,6 +464,9 @@ impl Calls {
         // No call leaves without an end: what the endpoint released undecided has failed.
         for step in state.script.ended_by(Reason::CallFailed) {
             if let Step::Conclude(reason) = step {
+                if let Some(by) = state.answered_by {
+                    self.report(call, News::AnsweredBy(by));
+                }
                 self.report(call, News::Ended(reason));
             }
         }

@@ -15,5 +15,5 @@ mod trunk;
 pub mod verdict;
 pub mod wire;
 
-pub use policy::CallPolicy;
+pub use policy::{CallPolicy, OnMachine};
 pub use trunk::Trunk;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::answer::AnsweredBy;
 use crate::challenge::Reason;
 use crate::dtmf::Digit;
 use crate::phone::PhoneNumber;
@@ -66,6 +67,8 @@ pub enum News {
         /// Whether the script acted on it.
         counted: bool,
     },
+    /// Who or what had answered, as far as its sounds tell. Told once, right before the end.
+    AnsweredBy(AnsweredBy),
     /// The call is over; nothing follows. `KeyPressed` is reported as soon as the script
     /// approves: the goodbye and the BYE follow behind it.
     Ended(Reason),

@@ -25,8 +25,37 @@ pub struct CallPolicy {
     pub refuse: Option<Digit>,
     /// Whether a forwarded call (181, Diversion, History-Info in an answer) is refused. A 3xx always is.
     pub refuse_forwarded: bool,
+    /// What a voicemail or another recording that answers is told. A fax, and an announcement of
+    /// the network behind its special tones, always end the call.
+    pub machine: OnMachine,
     /// How long an answered call may go without one RTP packet before it counts as `media_lost`.
     pub media_timeout: Duration,
+}
+
+/// What happens when a machine answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnMachine {
+    /// The prompt is played to it: who takes the call over can still press the key.
+    Continue,
+    /// The call ends.
+    HangUp,
+}
+
+impl OnMachine {
+    /// Its name in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            OnMachine::Continue => "continue",
+            OnMachine::HangUp => "hang_up",
+        }
+    }
+
+    /// The one of that name.
+    pub fn from_name(name: &str) -> Option<OnMachine> {
+        [OnMachine::Continue, OnMachine::HangUp]
+            .into_iter()
+            .find(|on| on.name() == name)
+    }
 }
 
 impl Default for CallPolicy {
@@ -41,6 +70,7 @@ impl Default for CallPolicy {
             confirm: Digit::HASH,
             refuse: Digit::from_event(0),
             refuse_forwarded: true,
+            machine: OnMachine::Continue,
             media_timeout: Duration::from_secs(10),
         }
     }

@@ -10,7 +10,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::policy::CallPolicy;
+use super::policy::{CallPolicy, OnMachine};
+use crate::answer::AnsweredBy;
 use crate::audio::PromptName;
 use crate::challenge::Reason;
 use crate::dtmf::Digit;
@@ -134,6 +135,29 @@ impl Script {
             }
         };
         (KeyFate::Counted, steps)
+    }
+
+    /// Its sounds tell who or what has answered. Only ends calls: no sound but a key approves.
+    pub fn on_answered_by(&mut self, by: AnsweredBy) -> Vec<Step> {
+        let reason = match by {
+            AnsweredBy::Fax => Reason::AnsweredByFax,
+            AnsweredBy::Announcement => Reason::Announcement,
+            AnsweredBy::Voicemail | AnsweredBy::Recording
+                if self.policy.machine == OnMachine::HangUp =>
+            {
+                Reason::AnsweredByMachine
+            }
+            // A person who keeps silent, and a line that rings on, have the length of the prompts.
+            AnsweredBy::Voicemail
+            | AnsweredBy::Recording
+            | AnsweredBy::Person
+            | AnsweredBy::Ringback
+            | AnsweredBy::Silence => return Vec::new(),
+        };
+        if self.decided() || self.state == State::Unanswered {
+            return Vec::new();
+        }
+        self.end(reason)
     }
 
     /// The recordings of `tag` have been played to their end.
@@ -453,6 +477,59 @@ mod tests {
             script.on_key(Digit::HASH, at + S(1), at + S(1)).0,
             KeyFate::SetAside
         );
+    }
+
+    #[test]
+    fn a_fax_and_an_announcement_end_the_call_and_a_machine_if_the_policy_says_so() {
+        for (by, machine, expected) in [
+            (
+                AnsweredBy::Fax,
+                OnMachine::Continue,
+                Some(Reason::AnsweredByFax),
+            ),
+            (
+                AnsweredBy::Announcement,
+                OnMachine::Continue,
+                Some(Reason::Announcement),
+            ),
+            (AnsweredBy::Voicemail, OnMachine::Continue, None),
+            (AnsweredBy::Recording, OnMachine::Continue, None),
+            (
+                AnsweredBy::Voicemail,
+                OnMachine::HangUp,
+                Some(Reason::AnsweredByMachine),
+            ),
+            (
+                AnsweredBy::Recording,
+                OnMachine::HangUp,
+                Some(Reason::AnsweredByMachine),
+            ),
+            (AnsweredBy::Person, OnMachine::HangUp, None),
+            (AnsweredBy::Ringback, OnMachine::HangUp, None),
+            (AnsweredBy::Silence, OnMachine::HangUp, None),
+        ] {
+            let policy = CallPolicy {
+                machine,
+                ..CallPolicy::default()
+            };
+            let now = Instant::now();
+            let mut script = Script::new(policy, now + S(120));
+            assert_eq!(script.on_answered_by(by), [], "not answered yet: {by:?}");
+            script.on_answered(now);
+            let steps = script.on_answered_by(by);
+            assert_eq!(concluded(&steps), expected, "{by:?} {machine:?}");
+            assert_eq!(steps.contains(&Step::HangUp), expected.is_some());
+        }
+    }
+
+    #[test]
+    fn what_is_decided_stays_decided_whatever_answers() {
+        let (mut script, now) = invited();
+        let at = now + S(1);
+        script.on_key(Digit::HASH, at, at);
+        for by in AnsweredBy::ALL {
+            assert_eq!(script.on_answered_by(by), [], "{by:?}");
+        }
     }
 
     #[test]

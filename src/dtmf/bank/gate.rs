@@ -1,14 +1,19 @@
 //! Whether a frame resembles a key closely enough to be worth a fit.
 
 use super::Sums;
+use crate::dtmf::tones::FRAME;
 
 /// Which key a frame resembles: row and column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Likeness {
     /// Row of the keypad, 0 to 3.
     pub row: u8,
     /// Column of the keypad, 0 to 3.
     pub column: u8,
+    /// Whether the two tones hold too little of the frame's energy, as a click would have it.
+    pub drowned: bool,
+    /// The sum of the amplitudes of both tones, in sample units.
+    pub amplitude: f32,
 }
 
 /// The limits that a frame must keep to be looked at closely; wide on purpose.
@@ -25,10 +30,24 @@ pub struct Gate {
 /// What a sine's amplitude becomes in [`Sums`].
 pub const GAIN: f32 = 40.0 * 1_024.0;
 
+/// The two tones of a key hold at least this share of a frame's energy: both at the edge of their
+/// tolerance keep 0.4 in the bank, and a dial tone as strong as they or noise 8 dB below takes
+/// some of that.
+pub const SHARE: f32 = 0.22;
+/// The energy of a sine of amplitude 1 in the units of [`Sums::energy`].
+const SINE_ENERGY: f32 = FRAME as f32 / 2.0 / 64.0;
+
 /// The runner-up of a group must be weaker than this share of the winner's power.
 const RUNNER_UP: f32 = 0.35;
 
 impl Gate {
+    /// A frame of less energy, in the units of [`Sums::energy`], is none of a key: half of what
+    /// two tones of the least power have, since a tone seen through the bank's window is not
+    /// quite alone.
+    pub fn least_energy(&self) -> u32 {
+        (self.weakest / (GAIN * GAIN) * SINE_ENERGY) as u32
+    }
+
     /// The key that these sums resemble, if any.
     #[inline(always)]
     pub fn admit(&self, sums: &Sums) -> Option<Likeness> {
@@ -46,9 +65,12 @@ impl Gate {
             return None;
         }
         let place = |group: &[f32], best: f32| group.iter().position(|p| *p == best);
+        let held = (low + high) * (SINE_ENERGY / (GAIN * GAIN));
         Some(Likeness {
             row: place(&power[..4], low)? as u8,
             column: place(&power[4..], high)? as u8,
+            drowned: held < SHARE * sums.energy as f32,
+            amplitude: (low.sqrt() + high.sqrt()) / GAIN,
         })
     }
 }

@@ -8,7 +8,7 @@ mod gate;
 mod kernel;
 mod simd;
 
-pub use gate::{GAIN, Gate, Likeness};
+pub use gate::{GAIN, Gate, Likeness, SHARE};
 pub use kernel::{Kernel, Sums};
 
 use super::tones::FRAME;
@@ -60,7 +60,8 @@ impl Bank {
             .zip(frames.chunks(BATCH))
             .enumerate()
         {
-            self.kernel.correlate(frames, &mut sums);
+            let least = detectors.first().map_or(0, Detector::least_energy);
+            self.kernel.correlate(frames, least, &mut sums);
             for (at, ((detector, frame), sums)) in
                 detectors.iter_mut().zip(frames).zip(&sums).enumerate()
             {

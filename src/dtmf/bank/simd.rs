@@ -18,12 +18,32 @@ use super::kernel::{Fold, Sums};
 const PAIRS: usize = HALF / 2;
 
 /// SSE2, which every x86-64 processor has.
-pub fn correlate_sse2(tones: &Tones, frames: &[[i16; FRAME]], sums: &mut [Sums]) {
+pub fn correlate_sse2(tones: &Tones, frames: &[[i16; FRAME]], least: u32, sums: &mut [Sums]) {
     for (frame, sums) in frames.iter().zip(sums) {
-        let fold = fold_sse2(frame);
-        sums.even = project_sse2(&tones.even, &fold.even);
-        sums.odd = project_sse2(&tones.odd, &fold.odd);
+        *sums = Sums {
+            energy: energy_sse2(frame),
+            ..Sums::default()
+        };
+        if sums.energy >= least {
+            let fold = fold_sse2(frame);
+            sums.even = project_sse2(&tones.even, &fold.even);
+            sums.odd = project_sse2(&tones.odd, &fold.odd);
+        }
     }
+}
+
+fn energy_sse2(frame: &[i16; FRAME]) -> u32 {
+    let mut lanes = [0u32; 4];
+    // SAFETY: eight words at k <= 152 of 160; the output is one vector of four.
+    unsafe {
+        let mut sum = _mm_setzero_si128();
+        for k in (0..FRAME).step_by(8) {
+            let x = _mm_loadu_si128(frame.as_ptr().add(k).cast());
+            sum = _mm_add_epi32(sum, _mm_srli_epi32::<6>(_mm_madd_epi16(x, x)));
+        }
+        _mm_storeu_si128(lanes.as_mut_ptr().cast(), sum);
+    }
+    lanes.iter().sum()
 }
 
 fn fold_sse2(frame: &[i16; FRAME]) -> Fold {
@@ -86,35 +106,56 @@ fn run_avx2<R>(work: impl FnOnce() -> R) -> R {
 }
 
 /// AVX2. To be called only where the processor has it.
-pub fn correlate_avx2(tones: &Tones, frames: &[[i16; FRAME]], sums: &mut [Sums]) {
+pub fn correlate_avx2(tones: &Tones, frames: &[[i16; FRAME]], least: u32, sums: &mut [Sums]) {
     debug_assert!(is_x86_feature_detected!("avx2"));
     // SAFETY: `Set::Avx2` exists only where AVX2 was detected.
-    unsafe { batch_avx2(tones, frames, sums) }
+    unsafe { batch_avx2(tones, frames, least, sums) }
 }
 
 #[target_feature(enable = "avx2")]
-fn batch_avx2(tones: &Tones, frames: &[[i16; FRAME]], sums: &mut [Sums]) {
-    // Two frames at a time share each load of coefficients.
-    let mut pairs = frames.chunks_exact(2);
-    let mut out = sums.chunks_exact_mut(2);
-    for (frames, sums) in pairs.by_ref().zip(out.by_ref()) {
-        let folds = [fold_avx2(&frames[0]), fold_avx2(&frames[1])];
-        let [even, second_even] = project_avx2(&tones.even, [&folds[0].even, &folds[1].even]);
-        let [odd, second_odd] = project_avx2(&tones.odd, [&folds[0].odd, &folds[1].odd]);
-        sums[0] = Sums { even, odd };
-        sums[1] = Sums {
-            even: second_even,
-            odd: second_odd,
+fn batch_avx2(tones: &Tones, frames: &[[i16; FRAME]], least: u32, sums: &mut [Sums]) {
+    // Two frames at a time share each load of coefficients; the first of two waits here.
+    let mut waiting: Option<(&[i16; FRAME], &mut Sums)> = None;
+    for (frame, sums) in frames.iter().zip(sums) {
+        *sums = Sums {
+            energy: energy_avx2(frame),
+            ..Sums::default()
         };
+        if sums.energy < least {
+            continue;
+        }
+        match waiting.take() {
+            None => waiting = Some((frame, sums)),
+            Some((first, first_sums)) => {
+                let folds = [fold_avx2(first), fold_avx2(frame)];
+                let even = project_avx2(&tones.even, [&folds[0].even, &folds[1].even]);
+                let odd = project_avx2(&tones.odd, [&folds[0].odd, &folds[1].odd]);
+                [first_sums.even, sums.even] = even;
+                [first_sums.odd, sums.odd] = odd;
+            }
+        }
     }
-    // One is left where the number is odd, or room for one.
-    let done = (frames.len() / 2).min(sums.len() / 2) * 2;
-    if let (Some(frame), Some(sums)) = (frames.get(done), sums.get_mut(done)) {
+    if let Some((frame, sums)) = waiting {
         let fold = fold_avx2(frame);
-        let [even, _] = project_avx2(&tones.even, [&fold.even, &fold.even]);
-        let [odd, _] = project_avx2(&tones.odd, [&fold.odd, &fold.odd]);
-        *sums = Sums { even, odd };
+        [sums.even, _] = project_avx2(&tones.even, [&fold.even, &fold.even]);
+        [sums.odd, _] = project_avx2(&tones.odd, [&fold.odd, &fold.odd]);
     }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn energy_avx2(frame: &[i16; FRAME]) -> u32 {
+    let mut lanes = [0u32; 8];
+    // SAFETY: sixteen words at k <= 144 of 160; the output is one vector of eight.
+    unsafe {
+        let mut sum = _mm256_setzero_si256();
+        for k in (0..FRAME).step_by(16) {
+            let x = _mm256_loadu_si256(frame.as_ptr().add(k).cast());
+            sum = _mm256_add_epi32(sum, _mm256_srli_epi32::<6>(_mm256_madd_epi16(x, x)));
+        }
+        _mm256_storeu_si256(lanes.as_mut_ptr().cast(), sum);
+    }
+    lanes.iter().sum()
 }
 
 #[inline]

@@ -6,7 +6,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::audio::{FRAME_SAMPLES, SAMPLE_RATE, g711};
+use crate::answer::{Alongside, AnsweredBy, Classifier};
+use crate::audio::{FRAME_SAMPLES, Outline, SAMPLE_RATE, g711};
 use crate::dtmf::{Detection, Detector, DetectorConfig, Digit};
 use crate::rtp::Heard;
 
@@ -31,6 +32,40 @@ pub(super) enum Tone {
 pub(super) struct Listening {
     detector: Detector,
     clock: Clock,
+    classifier: Classifier,
+    /// The newest word of the classifier that nobody has asked for yet.
+    answered_by: Option<AnsweredBy>,
+    /// What is being sent.
+    sending: Outline,
+    echo: Echo,
+}
+
+/// The key whose tones we have sent ourselves, in a recording that holds some, and for how many
+/// frames its echo may come back.
+#[derive(Debug, Default)]
+struct Echo {
+    key: Option<Digit>,
+    left: u32,
+}
+
+/// An echo of a far gateway is heard within 800 ms.
+const ECHO_FRAMES: u32 = 40;
+
+impl Echo {
+    fn send(&mut self, key: Option<Digit>) {
+        if key.is_some() {
+            self.key = key;
+            self.left = ECHO_FRAMES;
+        } else if self.left > 0 {
+            self.left -= 1;
+        } else {
+            self.key = None;
+        }
+    }
+
+    fn is(&self, digit: Digit) -> bool {
+        self.key == Some(digit)
+    }
 }
 
 /// What is needed to say when a tone began, and whether it is the one before.
@@ -50,7 +85,22 @@ impl Listening {
         Listening {
             detector: Detector::new(DetectorConfig::default()),
             clock: Clock::default(),
+            classifier: Classifier::new(),
+            answered_by: None,
+            sending: Outline::SILENT,
+            echo: Echo::default(),
         }
+    }
+
+    /// This frame is sent now: its echo is neither a key nor anybody's voice.
+    pub(super) fn sending(&mut self, frame: Outline) {
+        self.sending = frame;
+        self.echo.send(frame.key);
+    }
+
+    /// Who has answered, if that was not asked since it was found.
+    pub(super) fn answered_by(&mut self) -> Option<AnsweredBy> {
+        self.answered_by.take()
     }
 
     /// Listens to what was received.
@@ -72,6 +122,8 @@ impl Listening {
             Heard::Pause { samples } => {
                 let played = (samples as usize).min(PAUSE_PLAYED);
                 self.feed(&[0; PAUSE_PLAYED][..played], tell);
+                let by = self.classifier.pause(u64::from(samples) - played as u64);
+                self.answered_by = by.or(self.answered_by);
                 self.pass_over(u64::from(samples) - played as u64, tell);
             }
             Heard::Lost { samples } => self.lose(u64::from(samples), tell),
@@ -80,16 +132,22 @@ impl Listening {
     }
 
     fn feed(&mut self, samples: &[i16], tell: &mut impl FnMut(Tone)) {
-        let clock = &mut self.clock;
+        let (clock, echo) = (&mut self.clock, &self.echo);
         self.detector
-            .feed(samples, &mut |detection| clock.note(detection, tell));
+            .feed(samples, &mut |detection| clock.note(detection, echo, tell));
+        let alongside = Alongside {
+            sent_dbm0: f32::from(self.sending.dbm0),
+            key: self.detector.sounding().is_some(),
+        };
+        let by = self.classifier.feed(samples, alongside);
+        self.answered_by = by.or(self.answered_by);
     }
 
     fn pass_over(&mut self, samples: u64, tell: &mut impl FnMut(Tone)) {
         if samples > 0 {
-            let clock = &mut self.clock;
+            let (clock, echo) = (&mut self.clock, &self.echo);
             self.detector
-                .gap(samples, &mut |detection| clock.note(detection, tell));
+                .gap(samples, &mut |detection| clock.note(detection, echo, tell));
         }
     }
 
@@ -107,14 +165,15 @@ impl Listening {
 }
 
 impl Clock {
-    fn note(&mut self, detection: Detection, tell: &mut impl FnMut(Tone)) {
+    fn note(&mut self, detection: Detection, echo: &Echo, tell: &mut impl FnMut(Tone)) {
         match detection {
             Detection::Began {
                 digit,
                 start_sample,
                 ..
             } => {
-                if !self.goes_on(digit, start_sample)
+                if !echo.is(digit)
+                    && !self.goes_on(digit, start_sample)
                     && let Some(at) = self.sent(start_sample)
                 {
                     tell(Tone::Began { digit, at });
@@ -315,5 +374,96 @@ mod tests {
             let second = u128::from(pause / 8 + 100);
             assert_near(&phone.began(), &[('#', 0), ('#', second)]);
         }
+    }
+
+    /// Plays what the phone hears of us back to us, so much later and at this share of its level.
+    fn echoes(phone: &mut Phone, sent: &[i16], delay: usize, share: f32, over: &[i16]) {
+        let outline = Outline::of(sent);
+        let frames = sent.len().div_ceil(160) + delay.div_ceil(160);
+        for frame in 0..frames {
+            let now = outline.get(frame).copied().unwrap_or(Outline::SILENT);
+            phone.listening.sending(now);
+            let heard: Vec<i16> = (frame * 160..frame * 160 + 160)
+                .map(|n| {
+                    let back = n.checked_sub(delay).and_then(|n| sent.get(n));
+                    let echo = f32::from(back.copied().unwrap_or(0)) * share;
+                    echo as i16 + over.get(n).copied().unwrap_or(0)
+                })
+                .collect();
+            phone.play(&heard);
+        }
+    }
+
+    /// Something like a voice: harmonics of a gliding pitch at -16 dBm0.
+    fn voice(samples: usize) -> Vec<i16> {
+        let mut phase = 0.0f32;
+        (0..samples)
+            .map(|n| {
+                let t = n as f32 / 8_000.0;
+                phase += std::f32::consts::TAU * (130.0 + 40.0 * (t * 5.0).sin()) / 8_000.0;
+                let tones = (1..20).map(|k| (phase * k as f32).sin() / k as f32);
+                (tones.sum::<f32>() * 2_600.0) as i16
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_recording_that_holds_a_key_never_presses_it_however_late_its_echo() {
+        let mut recording = voice(8_000);
+        recording.extend(tone('#', 1_600));
+        recording.extend(voice(8_000));
+        for delay in [0, 80, 400, 1_600, 4_000] {
+            for share in [1.0, 0.5, 0.1] {
+                let mut phone = Phone::new(Codec::Pcmu);
+                echoes(&mut phone, &recording, delay, share, &[]);
+                phone.play(&[0; 1_600]);
+                assert_near(&phone.began(), &[]);
+                // Once the echo has gone by, the key counts again.
+                phone.play(&[0; 8_000]);
+                phone.play(&tone('#', 800));
+                phone.play(&[0; 800]);
+                assert_eq!(phone.began().len(), 1, "{delay} {share}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_pressed_over_the_echo_of_the_prompt_is_heard() {
+        let prompt = voice(16_000);
+        let level = |x: &[i16]| {
+            let sum: f64 = x.iter().map(|x| f64::from(*x).powi(2)).sum();
+            (sum / x.len() as f64).sqrt()
+        };
+        for key in ['#', '0', '5', '*'] {
+            let pressed = tone(key, 640);
+            // The echo lies 15 dB below the key.
+            let share = level(&pressed) / level(&prompt) * 10f64.powf(-15.0 / 20.0);
+            for at in (0..14_000).step_by(1_733) {
+                let mut over = vec![0; at];
+                over.extend(&pressed);
+                let mut phone = Phone::new(Codec::Pcma);
+                echoes(&mut phone, &prompt, 320, share as f32, &over);
+                phone.play(&[0; 1_600]);
+                assert_near(&phone.began(), &[(key, at as u128 / 8)]);
+            }
+        }
+    }
+
+    #[test]
+    fn who_has_answered_is_told_once_for_each_change() {
+        let mut phone = Phone::new(Codec::Pcmu);
+        phone.play(&[0; 4_000]);
+        phone.play(&voice(4_000));
+        assert_eq!(phone.listening.answered_by(), None);
+        phone.play(&[0; 8_000]);
+        assert_eq!(phone.listening.answered_by(), Some(AnsweredBy::Person));
+        assert_eq!(phone.listening.answered_by(), None);
+        // A key, and a pause without a packet, change nothing.
+        phone.play(&tone('#', 1_600));
+        phone.hear(Heard::Pause { samples: 160_000 });
+        assert_eq!(phone.listening.answered_by(), None);
+        let mut silent = Phone::new(Codec::Pcmu);
+        silent.hear(Heard::Pause { samples: 40_000 });
+        assert_eq!(silent.listening.answered_by(), Some(AnsweredBy::Silence));
     }
 }

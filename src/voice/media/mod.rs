@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 
 pub use super::keys::KeyPress;
 use super::wire::Tap;
+use crate::answer::AnsweredBy;
 use crate::audio::{Codec, Prompt};
 use crate::dtmf::Digit;
 use crate::rtp::{Media, Statistics};
@@ -173,6 +174,8 @@ pub enum StreamNews {
     },
     /// A key was pressed: reported once a press.
     Key(KeyPress),
+    /// Who or what has answered, as far as its sounds tell; reported anew when they tell more.
+    AnsweredBy(AnsweredBy),
     /// The peer has sent nothing for [`StreamSpec::media_timeout`]. Reported again only after
     /// packets have come.
     NoMedia,

@@ -1,6 +1,6 @@
 //! What a stream plays: prompts back to back, frame by frame, then silence.
 
-use crate::audio::{Codec, Prompt};
+use crate::audio::{Codec, Outline, Prompt};
 
 /// Prompts that play, in place of which others may be put.
 #[derive(Debug, Default)]
@@ -19,9 +19,10 @@ struct Play {
 /// A turn of the playback.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Turn<'a> {
-    /// The next frame of 160 octets; `started` if it is the first.
+    /// The next frame of 160 octets, and its outline; `started` if it is the first.
     Frame {
         octets: &'a [u8],
+        outline: Outline,
         started: Option<u32>,
     },
     /// The frame before was the last, and has been heard by now.
@@ -72,8 +73,13 @@ impl Playback {
         }
         let play = self.play.as_ref();
         let prompt = play.and_then(|play| play.prompts.get(at.0));
-        match prompt.and_then(|prompt| prompt.frame(codec, at.1)) {
-            Some(octets) => Turn::Frame { octets, started },
+        let frame = prompt.and_then(|p| Some((p.frame(codec, at.1)?, p.outline(at.1))));
+        match frame {
+            Some((octets, outline)) => Turn::Frame {
+                octets,
+                outline,
+                started,
+            },
             None => Turn::Silence,
         }
     }
@@ -92,7 +98,9 @@ mod tests {
         let mut turns = Vec::new();
         loop {
             turns.push(match playback.turn(codec) {
-                Turn::Frame { octets, started } => {
+                Turn::Frame {
+                    octets, started, ..
+                } => {
                     assert_eq!(octets.len(), 160);
                     let started = started.map(|tag| format!("start {tag}, "));
                     format!("{}{}", started.unwrap_or_default(), octets[0])

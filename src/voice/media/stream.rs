@@ -13,7 +13,7 @@ use super::ports::Port;
 use super::pressing::{Pressed, Pressing};
 use super::wheel::{SLOTS, Tick};
 use super::{StreamCommand, StreamEvent, StreamId, StreamNews, StreamReport, StreamSpec};
-use crate::audio::{Codec, FRAME_SAMPLES};
+use crate::audio::{Codec, FRAME_SAMPLES, Outline};
 use crate::rtp::{Arrival, MAX_PACKET, Peer, Received, Receiver, Sender};
 use crate::voice::keys::{KeyPress, Keys};
 use crate::voice::wire::{Plane, Tap};
@@ -243,6 +243,9 @@ impl Stream {
         self.read(now, buffers);
         let key = self.ears.keys.poll(now);
         self.ears.press(key);
+        if let Some(by) = self.ears.listening.answered_by() {
+            self.ears.post(now, StreamNews::AnsweredBy(by));
+        }
         if !self.quiet && now.saturating_duration_since(self.alive) >= self.media_timeout {
             self.quiet = true;
             self.ears.post(now, StreamNews::NoMedia);
@@ -270,6 +273,7 @@ impl Stream {
         let timestamp = self.sender.timestamp();
         let payload_type = self.payload_type;
         let packet = &mut buffers.packet;
+        let mut sent = Outline::SILENT;
         let audio = match self
             .pressing
             .turn(self.codec, timestamp, self.event.is_some())
@@ -306,7 +310,12 @@ impl Stream {
                     turn = Turn::Silence;
                 }
                 let octets = match turn {
-                    Turn::Frame { octets, started } => {
+                    Turn::Frame {
+                        octets,
+                        outline,
+                        started,
+                    } => {
+                        sent = outline;
                         if let Some(tag) = started {
                             self.ears.post(now, StreamNews::Started { tag });
                         }
@@ -320,6 +329,7 @@ impl Stream {
                 self.sender.audio(payload_type, octets, packet)
             }
         };
+        self.ears.listening.sending(sent);
         if let Ok(octets) = audio {
             let out = Out {
                 line: &self.line,
