@@ -3,7 +3,6 @@
 use axum::extract::{Path, State};
 use axum::response::Response;
 use utoipa::ToSchema;
-use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::App;
@@ -253,7 +252,10 @@ mod tests {
             let problem = read(body).expect_err(body);
             assert_eq!(problem.kind(), kind, "{body}");
             let told = serde_json::to_string(&problem.body()).expect("serializes");
-            assert!(!told.contains("12 34 5a") && !told.contains("12345678901"), "{told}");
+            assert!(
+                !told.contains("12 34 5a") && !told.contains("12345678901"),
+                "{told}"
+            );
         }
     }
 

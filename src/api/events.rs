@@ -18,9 +18,7 @@ use super::App;
 use super::auth::Caller;
 use super::challenges::{id_of, not_found, parameters, unavailable, wait_refused};
 use super::problem::{Kind, Problem, ProblemBody};
-use crate::challenge::{
-    Entry, KeySource, Reason, State as ChallengeState, TextNews, Unsent, What,
-};
+use crate::challenge::{Entry, KeySource, Reason, State as ChallengeState, TextNews, Unsent, What};
 use crate::engine::Follow;
 
 /// Silence after which a comment tells that the stream still stands.

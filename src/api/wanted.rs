@@ -160,7 +160,10 @@ fn text_wishes(fields: &mut Fields, channel: Option<Channel>) -> TextWishes {
             ("app_hash", app_hash.is_some()),
         ] {
             if is_there {
-                fields.wrong(name, "is for texts alone: leave it out, or set `channel` to `sms`");
+                fields.wrong(
+                    name,
+                    "is for texts alone: leave it out, or set `channel` to `sms`",
+                );
             }
         }
         return TextWishes::default();
@@ -170,7 +173,10 @@ fn text_wishes(fields: &mut Fields, channel: Option<Channel>) -> TextWishes {
         fields.wrong("code_length", "must be from 4 to 10 digits");
     }
     if web_otp.is_some() && app_hash.is_some() {
-        fields.wrong("app_hash", "cannot be there with `web_otp`: a text has one last line");
+        fields.wrong(
+            "app_hash",
+            "cannot be there with `web_otp`: a text has one last line",
+        );
     }
     let domain = web_otp.map(|text| Domain::parse(&text));
     let hash = app_hash.map(|text| AppHash::parse(&text));
@@ -277,7 +283,10 @@ mod tests {
                 "brand":"Example","web_otp":"https://example.org"}"#,
         )
         .expect("valid");
-        assert_eq!((wanted.channel, wanted.purpose), (Channel::Sms, Purpose::Enrolment));
+        assert_eq!(
+            (wanted.channel, wanted.purpose),
+            (Channel::Sms, Purpose::Enrolment)
+        );
         let text = wanted.text;
         assert_eq!(text.code_length, CodeLength::new(8));
         assert_eq!(text.brand.as_deref(), Some("Example"));
@@ -285,7 +294,12 @@ mod tests {
         assert_eq!(text.mark, domain.ok());
         let pointers = |body: &str| -> Vec<String> {
             let problem = read(body).expect_err("wrong");
-            problem.body().errors.into_iter().map(|e| e.pointer).collect()
+            problem
+                .body()
+                .errors
+                .into_iter()
+                .map(|e| e.pointer)
+                .collect()
         };
         assert_eq!(
             pointers(r##"{"to":"+442079460123","code_length":6,"brand":"x"}"##),

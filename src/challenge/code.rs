@@ -154,7 +154,13 @@ mod tests {
 
     #[test]
     fn a_code_is_read_as_people_write_it() {
-        for text in ["123456", "123 456", " 123-456 ", "1 2 3 4 5 6", "123\u{2013}456"] {
+        for text in [
+            "123456",
+            "123 456",
+            " 123-456 ",
+            "1 2 3 4 5 6",
+            "123\u{2013}456",
+        ] {
             let code = OneTimeCode::parse(text).expect(text);
             assert_eq!((code.reveal(), code.length().digits()), ("123456", 6));
         }

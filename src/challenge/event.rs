@@ -119,4 +119,3 @@ pub enum Step {
     /// Nothing changed: the event came late, came twice, or meant nothing here.
     Ignored,
 }
-

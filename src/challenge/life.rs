@@ -194,13 +194,7 @@ impl Life {
 
     /// Takes in what happened to one of its texts. The stage tells the best that is known of any of
     /// them, the text what is known of the last.
-    fn heard(
-        &mut self,
-        sending: u8,
-        news: TextNews,
-        stage: Stage,
-        now: Timestamp,
-    ) -> Option<What> {
+    fn heard(&mut self, sending: u8, news: TextNews, stage: Stage, now: Timestamp) -> Option<What> {
         let text = self.text.as_mut()?;
         let is_last = text.sending == sending;
         let is_new = match is_last {
@@ -478,7 +472,11 @@ mod tests {
         let _ = life.apply(event(2, failed), at(3), &details);
         assert_eq!(life.state(), State::Open(Stage::Undeliverable));
         assert_eq!(life.text().map(|t| t.state), Some(TextState::Failed));
-        let _ = life.apply(event(1, TextNews::Delivered { took_ms: 9 }), at(4), &details);
+        let _ = life.apply(
+            event(1, TextNews::Delivered { took_ms: 9 }),
+            at(4),
+            &details,
+        );
         assert_eq!(life.state(), State::Open(Stage::Delivered));
         assert_eq!(life.text().map(|t| t.state), Some(TextState::Failed));
         let unknown = life.apply(event(3, TextNews::Unsure), at(5), &details);
@@ -490,7 +488,14 @@ mod tests {
         let details = details(Channel::Sms, 5);
         let (mut life, _) = Life::begin(&details);
         let sent = TextNews::Sent { messages: 1 };
-        let _ = life.apply(Event::Text { sending: 1, news: sent }, at(1), &details);
+        let _ = life.apply(
+            Event::Text {
+                sending: 1,
+                news: sent,
+            },
+            at(1),
+            &details,
+        );
         let _ = life.apply(Event::Resend, at(1), &details);
         for _ in 0..1000 {
             for news in every_news() {
@@ -522,8 +527,14 @@ mod tests {
             (kept(open, Some(1), 0, false), &voice),
             (kept(State::Open(Stage::Sent), None, 0, false), &voice),
             (kept(State::Open(Stage::Answered), None, 0, true), &sms),
-            (kept(State::Ended(Reason::CodeMatched), Some(1), 0, false), &voice),
-            (kept(State::Ended(Reason::KeyPressed), Some(1), 0, true), &sms),
+            (
+                kept(State::Ended(Reason::CodeMatched), Some(1), 0, false),
+                &voice,
+            ),
+            (
+                kept(State::Ended(Reason::KeyPressed), Some(1), 0, true),
+                &sms,
+            ),
             (kept(open, None, 5, true), &sms),
             (kept(open, None, 0, false), &sms),
             (kept(open, None, 0, true), &voice),

@@ -154,7 +154,6 @@ impl Status {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,9 +16,9 @@ mod handle;
 mod metrics;
 mod open;
 mod task;
-mod texts;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 pub use begin::{Accepted, Begin, BeginError, TextWishes};
 pub use follow::Follow;
@@ -180,7 +180,10 @@ impl Engine {
         }
         if !standing.is_empty() {
             let texts = standing.len();
-            tracing::info!(texts, "took over challenges whose text an earlier run had sent");
+            tracing::info!(
+                texts,
+                "took over challenges whose text an earlier run had sent"
+            );
         }
         let (requests, asked) = mpsc::channel(REQUESTS);
         let (health, healthy) = watch::channel(Health {

@@ -6,7 +6,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::texts::Texts;
-use crate::challenge::{Challenge, Channel, Entry, Event, Match, Reason, Stage, State, Step, Text, TextState};
+use crate::challenge::{
+    Challenge, Channel, Entry, Event, Match, Reason, Stage, State, Step, Text, TextState,
+};
 use crate::guard::Admission;
 use crate::sms::order::TextRef;
 use crate::store::CodeHash;

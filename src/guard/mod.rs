@@ -148,13 +148,7 @@ impl Guard {
         Ok(())
     }
 
-    fn asked(
-        &self,
-        tenant: &str,
-        number: &PhoneNumber,
-        now: Instant,
-        until: Instant,
-    ) -> Admission {
+    fn asked(&self, tenant: &str, number: &PhoneNumber, now: Instant, until: Instant) -> Admission {
         let e164 = number.e164();
         let range = e164.len().saturating_sub(RANGE_DIGITS);
         Admission {

@@ -32,7 +32,14 @@ const STOP: [&str; 19] = [
     "ferma",
     "basta",
 ];
-const START: [&str; 6] = ["start", "unstop", "subscribe", "reprendre", "alta", "riprendi"];
+const START: [&str; 6] = [
+    "start",
+    "unstop",
+    "subscribe",
+    "reprendre",
+    "alta",
+    "riprendi",
+];
 /// Longer messages are no single word.
 const LONGEST: usize = 40;
 
@@ -74,7 +81,9 @@ mod tests {
 
     #[test]
     fn the_usual_words_are_known_however_they_are_written() {
-        for text in ["STOP", "stop", " Stop. ", "\"STOP\"", "ARRÊT", "Arret!", "BAJA", "basta\n"] {
+        for text in [
+            "STOP", "stop", " Stop. ", "\"STOP\"", "ARRÊT", "Arret!", "BAJA", "basta\n",
+        ] {
             assert_eq!(Wish::of(text), Some(Wish::Stop), "{text}");
         }
         for text in ["START", "Unstop", "alta"] {

@@ -36,7 +36,9 @@ impl Domain {
             (1..=63).contains(&label.len())
                 && !label.starts_with('-')
                 && !label.ends_with('-')
-                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                && label
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'-')
         };
         // At least two labels, the last no number: no address and no machine of the local network.
         let last = host.rsplit('.').next().unwrap_or_default();
@@ -95,7 +97,10 @@ mod tests {
             ("https://Login.Example.org/", "login.example.org"),
             ("xn--bcher-kva.example", "xn--bcher-kva.example"),
         ] {
-            assert_eq!(Domain::parse(text).map(|d| d.to_string()), Ok(domain.into()));
+            assert_eq!(
+                Domain::parse(text).map(|d| d.to_string()),
+                Ok(domain.into())
+            );
         }
         for text in [
             "",
@@ -118,7 +123,13 @@ mod tests {
     #[test]
     fn an_app_hash_is_eleven_characters() {
         assert!(AppHash::parse("FA+9qCX9VSu").is_ok());
-        for text in ["", "FA+9qCX9VS", "FA+9qCX9VSuu", "FA+9qCX9VS\n", "FA-9qCX9VSu"] {
+        for text in [
+            "",
+            "FA+9qCX9VS",
+            "FA+9qCX9VSuu",
+            "FA+9qCX9VS\n",
+            "FA-9qCX9VSu",
+        ] {
             assert_eq!(AppHash::parse(text), Err(NotAnAppHash), "{text:?}");
         }
     }

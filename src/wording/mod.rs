@@ -163,7 +163,9 @@ impl Wording {
             .find(tenant, letter.purpose, &letter.locale)
             .ok_or_else(|| WordingError::Locale(self.locales.clone()))?;
         let own = self.tenants.get(tenant);
-        let brands = own.and_then(|own| own.brands.as_ref()).unwrap_or(&self.brands);
+        let brands = own
+            .and_then(|own| own.brands.as_ref())
+            .unwrap_or(&self.brands);
         let brand = match &letter.brand {
             None => &brands.usual,
             Some(wanted) => brands
@@ -183,12 +185,7 @@ impl Wording {
         Ok(text)
     }
 
-    fn find(
-        &self,
-        tenant: &Tenant,
-        purpose: Purpose,
-        wanted: &str,
-    ) -> Option<&(Locale, Template)> {
+    fn find(&self, tenant: &Tenant, purpose: Purpose, wanted: &str) -> Option<&(Locale, Template)> {
         let of = |owner: Option<&Tenant>| {
             let texts = self.texts.get(&(owner.cloned(), purpose));
             texts.map(Vec::as_slice).unwrap_or_default()

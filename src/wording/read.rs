@@ -35,12 +35,11 @@ struct File {
 }
 
 /// The words of the program, and those of a file over them.
-pub(super) fn wording(
-    file: Option<(&str, &str)>,
-    most_messages: u8,
-) -> Result<Wording, Faults> {
+pub(super) fn wording(file: Option<(&str, &str)>, most_messages: u8) -> Result<Wording, Faults> {
     let built_in = self::file(BUILT_IN_NAME, BUILT_IN)?;
-    let own = file.map(|(name, text)| self::file(name, text)).transpose()?;
+    let own = file
+        .map(|(name, text)| self::file(name, text))
+        .transpose()?;
     let usual = Brands {
         usual: "Ringtrue".into(),
         others: Vec::new(),
@@ -80,7 +79,14 @@ pub(super) fn wording(
         places.insert(name, place);
     }
     for ((owner, purpose, locale), place) in &places {
-        check(&wording, owner.as_ref(), *purpose, locale, place, &mut faults);
+        check(
+            &wording,
+            owner.as_ref(),
+            *purpose,
+            locale,
+            place,
+            &mut faults,
+        );
     }
     faults.check()?;
     let of = |purpose| -> BTreeSet<&str> {
@@ -102,18 +108,28 @@ fn check(
     place: &Place,
     faults: &mut Faults,
 ) {
-    let texts = wording.texts.get(&(owner.cloned(), purpose)).into_iter().flatten();
+    let texts = wording
+        .texts
+        .get(&(owner.cloned(), purpose))
+        .into_iter()
+        .flatten();
     let Some((_, template)) = { texts }.find(|(other, _)| other == locale) else {
         return;
     };
     let brands_of = |own: Option<&Own>| {
-        own.and_then(|own| own.brands.as_ref()).unwrap_or(&wording.brands).clone()
+        own.and_then(|own| own.brands.as_ref())
+            .unwrap_or(&wording.brands)
+            .clone()
     };
     // Everybody's words are also those of a tenant that has none of its own.
     let whose: Vec<(Option<&Tenant>, Brands, Option<&Mark>)> = match owner {
         Some(tenant) => {
             let own = wording.tenants.get(tenant);
-            vec![(Some(tenant), brands_of(own), own.and_then(|own| own.mark.as_ref()))]
+            vec![(
+                Some(tenant),
+                brands_of(own),
+                own.and_then(|own| own.mark.as_ref()),
+            )]
         }
         None => std::iter::once((None, wording.brands.clone(), None))
             .chain(
@@ -152,7 +168,10 @@ fn check(
 /// Whether a tenant has words of its own.
 fn has(wording: &Wording, tenant: &Tenant, purpose: Purpose, locale: &Locale) -> bool {
     let texts = wording.texts.get(&(Some(tenant.clone()), purpose));
-    texts.into_iter().flatten().any(|(other, _)| other == locale)
+    texts
+        .into_iter()
+        .flatten()
+        .any(|(other, _)| other == locale)
 }
 
 /// What to do about a text that is too long.
@@ -179,11 +198,7 @@ fn file(name: &str, text: &str) -> Result<File, Faults> {
     let file = {
         let root = document.root();
         let brands = brands(&root);
-        let tenants = root
-            .named("tenant")
-            .iter()
-            .filter_map(tenant)
-            .collect();
+        let tenants = root.named("tenant").iter().filter_map(tenant).collect();
         let mut texts = Vec::new();
         for section in root.list("text") {
             read_text(&section, &mut texts);
@@ -244,9 +259,9 @@ fn tenant(section: &Section<'_>) -> Option<(Tenant, Own)> {
     let mark = match (web_otp, app_hash) {
         (Some(_), Some(both)) => {
             let fault = Fault::new(both.place, "both `web_otp` and `app_hash`");
-            section.fault(fault.help(
-                "keep the one that most sign-ins need; a request can ask for the other",
-            ));
+            section.fault(
+                fault.help("keep the one that most sign-ins need; a request can ask for the other"),
+            );
             None
         }
         (Some(domain), None) => Some(Mark::WebOtp(domain.value)),

@@ -69,7 +69,11 @@ impl Template {
                 "brand" => Part::Brand,
                 "minutes" => Part::Minutes,
                 other => {
-                    let shown: String = other.chars().take(32).flat_map(char::escape_debug).collect();
+                    let shown: String = other
+                        .chars()
+                        .take(32)
+                        .flat_map(char::escape_debug)
+                        .collect();
                     let help = match resembling(other, PLACES) {
                         Some(meant) => format!("did you mean {{{meant}}}?"),
                         None => "the places are {code}, {brand} and {minutes}".to_owned(),
@@ -84,7 +88,10 @@ impl Template {
         }
         match parts.iter().filter(|part| **part == Part::Code).count() {
             1 => Ok(Template(parts)),
-            0 => Err(no("the code is not in the text", "write {code} where it is to stand")),
+            0 => Err(no(
+                "the code is not in the text",
+                "write {code} where it is to stand",
+            )),
             // A second would be taken for another code, by people and by phones.
             _ => Err(no("the code is in the text twice", "write {code} once")),
         }
@@ -137,12 +144,16 @@ mod tests {
     fn places_are_filled_and_marks_stand_last() {
         let template = Template::parse("{brand}: {code}, {minutes} min").expect("sound");
         assert_eq!(*template.fill(filling(None)), "Example: 012345, 5 min");
-        let mark = Domain::parse("example.org").map(Mark::WebOtp).expect("a domain");
+        let mark = Domain::parse("example.org")
+            .map(Mark::WebOtp)
+            .expect("a domain");
         assert_eq!(
             *template.fill(filling(Some(&mark))),
             "Example: 012345, 5 min\n@example.org #012345"
         );
-        let mark = AppHash::parse("FA+9qCX9VSu").map(Mark::App).expect("a hash");
+        let mark = AppHash::parse("FA+9qCX9VSu")
+            .map(Mark::App)
+            .expect("a hash");
         assert_eq!(
             *template.fill(filling(Some(&mark))),
             "Example: 012345, 5 min\nFA+9qCX9VSu"
@@ -158,7 +169,7 @@ mod tests {
             ("{code} {}", "no place {}", "the places are"),
             ("{code} {minutes", "a brace", "no other braces"),
             ("{code} }", "a brace", "no other braces"),
-            ("{{code}}", "no place", "the places are"),
+            ("{{code}}", "no place", "did you mean {code}"),
         ] {
             let fault = Template::parse(words).expect_err(words);
             assert!(fault.text.contains(text), "{words}: {}", fault.text);
@@ -172,7 +183,8 @@ mod tests {
             if let Ok(template) = Template::parse(&words) {
                 let text = template.fill(filling(None));
                 prop_assert_eq!(text.matches("012345").count(), 1);
-                prop_assert!(!text.contains(['{', '}']));
+                let braces = text.contains(['{', '}']);
+                prop_assert!(!braces, "{}", *text);
             }
         }
     }

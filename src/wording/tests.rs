@@ -41,7 +41,11 @@ fn the_built_in_words_are_one_gsm_message_each_in_every_locale() {
             assert_eq!(measure.messages, 1, "{}", *text);
             let gsm = Coding::Septets(Alphabet::DEFAULT);
             assert_eq!(measure.coding, gsm, "{}", *text);
-            assert!(text.contains("012345") && text.contains("Ringtrue"), "{}", *text);
+            assert!(
+                text.contains("012345") && text.contains("Ringtrue"),
+                "{}",
+                *text
+            );
             assert!(text.contains("4 min"), "rounded down: {}", *text);
             // Not to be shared, in each language.
             let warned = ["share", "partagez", "compartas", "condividerlo"];
@@ -66,11 +70,28 @@ fn a_locale_is_met_exactly_or_by_its_language_and_a_tenants_own_words_come_first
         "#,
     );
     let text = |tenant, locale| wording.compose(&letter(tenant, locale), LEFT);
-    assert_eq!(*text("acme", "en-gb").expect("composes"), "Acme says 012345");
-    assert_eq!(*text("acme", "en-NZ").expect("composes"), "Acme says 012345");
-    assert!(text("acme", "en-US").expect("composes").contains("Ringtrue"));
-    assert!(text("other", "en-GB").expect("composes").contains("Ringtrue"));
-    assert_eq!(*text("acme", "fr-CA").expect("composes"), "Votre code: 012345");
+    assert_eq!(
+        *text("acme", "en-gb").expect("composes"),
+        "Acme says 012345"
+    );
+    assert_eq!(
+        *text("acme", "en-NZ").expect("composes"),
+        "Acme says 012345"
+    );
+    assert!(
+        text("acme", "en-US")
+            .expect("composes")
+            .contains("Ringtrue")
+    );
+    assert!(
+        text("other", "en-GB")
+            .expect("composes")
+            .contains("Ringtrue")
+    );
+    assert_eq!(
+        *text("acme", "fr-CA").expect("composes"),
+        "Votre code: 012345"
+    );
     assert!(matches!(text("acme", "de-DE"), Err(WordingError::Locale(l)) if l.len() == 5));
     let tenant = Tenant::default();
     let locale = |wanted| wording.locale(&tenant, Purpose::SignIn, wanted);
@@ -90,7 +111,9 @@ fn a_tenants_brand_and_mark_are_used_and_a_request_may_choose_among_its_brands()
         web_otp = "acme.example"
         "#,
     );
-    let text = wording.compose(&letter("acme", "en-GB"), LEFT).expect("composes");
+    let text = wording
+        .compose(&letter("acme", "en-GB"), LEFT)
+        .expect("composes");
     assert!(text.contains(" Acme sign-in"), "{}", *text);
     assert!(text.ends_with("\n@acme.example #012345"), "{}", *text);
     let mut asked = letter("acme", "en-GB");
@@ -104,7 +127,9 @@ fn a_tenants_brand_and_mark_are_used_and_a_request_may_choose_among_its_brands()
     asked.brand = Some("Your Bank".into());
     let refused = wording.compose(&asked, LEFT);
     assert!(matches!(refused, Err(WordingError::Brand(b)) if b.len() == 2));
-    let other = wording.compose(&letter("other", "en-GB"), LEFT).expect("composes");
+    let other = wording
+        .compose(&letter("other", "en-GB"), LEFT)
+        .expect("composes");
     assert!(other.contains("Everybody") && !other.contains('@'));
 }
 
@@ -114,11 +139,20 @@ fn a_mistake_names_its_place_and_fix() {
     for (text, told) in [
         ("brand = 5", "w.toml:1:9"),
         ("brnd = \"x\"", "did you mean `brand`"),
-        ("[[text]]\nlocale = \"en-GB\"\nwords = \"no\"", "w.toml:3:1: the code is not"),
-        ("[[text]]\nlocale = \"en-GB\"\nwords = \"{cod}\"", "did you mean {code}"),
+        (
+            "[[text]]\nlocale = \"en-GB\"\nwords = \"no\"",
+            "w.toml:3:1: the code is not",
+        ),
+        (
+            "[[text]]\nlocale = \"en-GB\"\nwords = \"{cod}\"",
+            "did you mean {code}",
+        ),
         ("[[text]]\nwords = \"{code}\"", "without `locale`"),
         ("[[text]]\nlocale = \"en-GB\"", "without `words`"),
-        ("[[text]]\nlocale = \"e\"\nwords = \"{code}\"", "`locale` cannot be"),
+        (
+            "[[text]]\nlocale = \"e\"\nwords = \"{code}\"",
+            "`locale` cannot be",
+        ),
         (
             "[[text]]\nlocale = \"en-GB\"\npurpose = \"login\"\nwords = \"{code}\"",
             "no such purpose",
@@ -147,10 +181,7 @@ fn a_mistake_names_its_place_and_fix() {
             "[tenant.a]\nbrand = \"The Long Name of Somebody Else Ltd\"\napp_hash = \"FA+9qCX9VSu\"",
             "SMS Retriever reads 140",
         ),
-        (
-            "[tenant.a]\nbrand = \"{code}\"",
-            "this is no brand",
-        ),
+        ("[tenant.a]\nbrand = \"{code}\"", "this is no brand"),
     ] {
         let faults = faults(text);
         assert!(faults.contains(told), "{text}\n{faults}");
@@ -159,7 +190,10 @@ fn a_mistake_names_its_place_and_fix() {
 
 #[test]
 fn what_may_take_more_messages_is_allowed_more() {
-    let text = format!("[[text]]\nlocale = \"en-GB\"\nwords = \"{{code}} {}\"", "x".repeat(160));
+    let text = format!(
+        "[[text]]\nlocale = \"en-GB\"\nwords = \"{{code}} {}\"",
+        "x".repeat(160)
+    );
     assert!(Wording::parse("w.toml", &text, 2).is_ok());
     assert!(Wording::built_in_within(0).is_ok(), "at least one");
 }
@@ -167,7 +201,9 @@ fn what_may_take_more_messages_is_allowed_more() {
 #[test]
 fn lines_may_be_listed() {
     let wording = parse("[[text]]\nlocale = \"en-GB\"\nwords = [\"{code}\", \"Keep it.\"]");
-    let text = wording.compose(&letter("a", "en-GB"), LEFT).expect("composes");
+    let text = wording
+        .compose(&letter("a", "en-GB"), LEFT)
+        .expect("composes");
     assert_eq!(*text, "012345\nKeep it.");
 }
 

@@ -34,9 +34,7 @@ use crate::dialplan::Dialplan;
 use crate::guard::Guard;
 use crate::sms::dispatch;
 use crate::sms::order::{Acknowledgement, TextRef};
-use crate::store::{
-    Begun, Idempotency, Purged, Recorded, Replay, Standing, Store, StoreError,
-};
+use crate::store::{Begun, Idempotency, Purged, Recorded, Replay, Standing, Store, StoreError};
 use crate::voice::order::{CallRef, Command, Report};
 
 /// Requests or reports taken in at once.
@@ -208,7 +206,10 @@ impl Task {
         let mut heard = Vec::with_capacity(AT_ONCE);
         let mut told = Vec::with_capacity(AT_ONCE);
         let commands = self.commands.clone();
-        let texting = self.texting.as_ref().map(|texting| texting.commands.clone());
+        let texting = self
+            .texting
+            .as_ref()
+            .map(|texting| texting.commands.clone());
         let mut held = true;
         while !self.is_over() {
             let deadline = self.next_deadline();
@@ -273,7 +274,9 @@ impl Task {
     }
 
     fn has_withdrawals(&self) -> bool {
-        self.texting.as_ref().is_some_and(|texting| !texting.unsent.is_empty())
+        self.texting
+            .as_ref()
+            .is_some_and(|texting| !texting.unsent.is_empty())
     }
 
     fn hear(&mut self, request: Request) {

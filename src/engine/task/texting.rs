@@ -11,11 +11,13 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::{Done, Task};
-use crate::challenge::{CarrierWord, Event, OneTimeCode, Reason, Stage, TextNews, TextState, Unsent};
 use crate::challenge::Tenant;
+use crate::challenge::{
+    CarrierWord, Event, OneTimeCode, Reason, Stage, TextNews, TextState, Unsent,
+};
 use crate::dialplan::TextRoute;
 use crate::engine::TextRouter;
-use crate::engine::handle::{Checked, Resending, ResendError};
+use crate::engine::handle::{Checked, ResendError, Resending};
 use crate::guard::Wish;
 use crate::sms::dispatch::{Command, Dispatch, Failure, Inbound, News, Report};
 use crate::sms::order::{Acknowledgement, TextRef};
@@ -136,7 +138,8 @@ impl Task {
         if let Some(texting) = &mut self.texting {
             texting.up = false;
         }
-        self.health.send_modify(|health| health.texting = Some(false));
+        self.health
+            .send_modify(|health| health.texting = Some(false));
         let waiting = self.open.iter().filter(|(_, open)| open.unsent().is_some());
         let waiting: Vec<(Uuid, u8)> = waiting
             .filter_map(|(id, open)| Some((*id, open.text()?.sending)))

@@ -180,10 +180,13 @@ pub(super) fn record(
             life.wrong(),
             text.map(|text| text.sending),
             text.map(|text| text.state.name()),
-            text.and_then(|text| text.sent).map(Timestamp::as_millisecond),
-            text.and_then(|text| text.delivered).map(Timestamp::as_millisecond),
+            text.and_then(|text| text.sent)
+                .map(Timestamp::as_millisecond),
+            text.and_then(|text| text.delivered)
+                .map(Timestamp::as_millisecond),
             text.and_then(|text| text.took_ms).map(milliseconds),
-            text.and_then(|text| text.error.as_ref()).map(CarrierWord::as_str),
+            text.and_then(|text| text.error.as_ref())
+                .map(CarrierWord::as_str),
             text.and_then(|text| text.messages),
         ])?;
     if changed == 0 {

@@ -70,7 +70,13 @@ pub(super) fn keep(connection: &Connection, message: &SealedMessage) -> Result<(
         match wish {
             Wish::Stop => {
                 let masked = message.masked.as_deref().unwrap_or_default();
-                block(connection, number_hash, masked, BlockedBy::Person, message.at)?;
+                block(
+                    connection,
+                    number_hash,
+                    masked,
+                    BlockedBy::Person,
+                    message.at,
+                )?;
             }
             Wish::Start => lift_own(connection, number_hash)?,
         }
@@ -164,8 +170,9 @@ fn lift_own(connection: &Connection, number_hash: &[u8; 32]) -> Result<()> {
 }
 
 pub(super) fn blocks(connection: &Connection) -> Result<Vec<Block>> {
-    let mut statement = connection
-        .prepare_cached("SELECT masked, since, blocked_by FROM block ORDER BY since, number_hash")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT masked, since, blocked_by FROM block ORDER BY since, number_hash",
+    )?;
     let mut rows = statement.query([])?;
     let mut blocks = Vec::new();
     while let Some(row) = rows.next()? {

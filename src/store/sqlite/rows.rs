@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
 use crate::challenge::{
-    Attempts, CarrierWord, Challenge, Channel, Details, Entry, Key, KeptLife, KeySource, Life,
+    Attempts, CarrierWord, Challenge, Channel, Details, Entry, KeptLife, Key, KeySource, Life,
     Purpose, Reason, Stage, State, Subject, Tenant, Text, TextNews, TextState, Unsent, What,
 };
 use crate::dtmf::Digit;
@@ -51,10 +51,7 @@ pub(super) fn challenge(row: &Row<'_>) -> Result<Challenge> {
     };
     let kept = KeptLife {
         state,
-        ended: row
-            .get::<_, Option<i64>>("ended")?
-            .map(time)
-            .transpose()?,
+        ended: row.get::<_, Option<i64>>("ended")?.map(time).transpose()?,
         seq: row.get("seq")?,
         wrong: row.get("wrong")?,
         text: text(row)?,
@@ -76,7 +73,9 @@ fn text(row: &Row<'_>) -> Result<Option<Text>> {
         state: TextState::from_name(&state).ok_or(StoreError::Damaged("a text's state"))?,
         sent: at("text_sent")?,
         delivered: at("text_delivered")?,
-        took_ms: row.get::<_, Option<i64>>("text_took")?.map(i64::unsigned_abs),
+        took_ms: row
+            .get::<_, Option<i64>>("text_took")?
+            .map(i64::unsigned_abs),
         error: word(row.get("text_error")?),
         messages: row.get("text_messages")?,
     }))
@@ -291,7 +290,9 @@ const fn unsent_name(why: Unsent) -> &'static str {
 }
 
 fn unsent_from_name(name: &str) -> Option<Unsent> {
-    Unsent::ALL.into_iter().find(|why| unsent_name(*why) == name)
+    Unsent::ALL
+        .into_iter()
+        .find(|why| unsent_name(*why) == name)
 }
 
 /// A time, from milliseconds since 1970.
