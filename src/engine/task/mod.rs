@@ -88,6 +88,8 @@ enum Done {
 }
 
 pub(super) struct Task {
+    /// The first to be dropped: a store that is closed waits until nobody asks it for anything.
+    doing: FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>,
     config: EngineConfig,
     store: Arc<dyn Store>,
     dialplan: Arc<Dialplan>,
@@ -109,7 +111,6 @@ pub(super) struct Task {
     same_key: HashMap<IdempotencyName, VecDeque<(Box<Begin>, Reply)>>,
     /// Cancels that the gateway had no room for; no more than calls were placed.
     unsent_cancels: VecDeque<CallRef>,
-    doing: FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>,
     shutdown: Option<Shutdown>,
 }
 

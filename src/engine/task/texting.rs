@@ -173,9 +173,10 @@ impl Task {
             let _ = reply.send(Checked::NotText);
             return;
         }
+        let was_decided = open.is_decided();
         let judgement = open.judge(&hash, Instant::now());
         let seq = open.decided_seq();
-        let decided = open.is_decided();
+        let decided = open.is_decided() && !was_decided;
         let deadline = open.deadline;
         // As many as ask may wait: each asks once, and connections are limited.
         let Some(states) = open.watch(usize::MAX) else {
