@@ -23,9 +23,9 @@ use gateway::Gateway;
 use jiff::Timestamp;
 use nix::sys::resource::{UsageWho, getrusage};
 use ringtrue::challenge::{
-    Challenge, Channel, Details, Event, Purpose, Reason, State, Step, Tenant,
+    Attempts, Challenge, Channel, Details, Event, Purpose, Reason, State, Step, Tenant,
 };
-use ringtrue::engine::{Begin, Engine, EngineConfig, Metrics};
+use ringtrue::engine::{Begin, Engine, EngineConfig, Metrics, TextWishes, VoiceGateway};
 use ringtrue::phone::PhoneNumber;
 use ringtrue::store::{self, Begun, NewChallenge, Recorded, Sqlite, Store, Use};
 use rusqlite::{Connection, params};
@@ -128,6 +128,7 @@ fn details(number: &PhoneNumber) -> anyhow::Result<Details> {
         locale: "en-GB".into(),
         created: now,
         expires: now + Duration::from_secs(120),
+        attempts: Attempts::default(),
     })
 }
 
@@ -214,6 +215,7 @@ async fn store_cycle(store: &Sqlite, number: &PhoneNumber) -> anyhow::Result<()>
             entry,
             number: number.clone(),
             idempotency: None,
+            code: None,
         })
         .await?;
     anyhow::ensure!(begun == Begun::New, "a new challenge");
@@ -236,8 +238,7 @@ async fn through_engine(waiting: usize, time: Duration) -> anyhow::Result<f64> {
         Arc::new(open(directory.path())?),
         Arc::new(gateway::plan()),
         gateway::guard(),
-        commands,
-        reports,
+        (VoiceGateway { commands, reports }, None),
         Metrics::default(),
     )
     .await?;
@@ -260,6 +261,7 @@ async fn through_engine(waiting: usize, time: Duration) -> anyhow::Result<f64> {
                         locale: None,
                         time_to_live: None,
                         idempotency_key: None,
+                        text: TextWishes::default(),
                     };
                     let id = engine.begin(begin).await?.challenge.details().id;
                     let ended = engine.wait(&tenant, id, Duration::from_secs(60)).await?;

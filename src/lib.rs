@@ -7,7 +7,7 @@
 //! | 0 | [`document`], [`phone`], [`audio`], [`dtmf`] |
 //! | 1 | [`answer`], [`rtp`], [`sdp`], [`sip`], [`smpp`] |
 //! | 2 | [`challenge`], [`dialplan`], [`guard`] |
-//! | 3 | [`sms`], [`store`], [`voice`] |
+//! | 3 | [`sms`], [`store`], [`voice`], [`wording`] |
 //! | 4 | [`engine`] |
 //! | 5 | [`api`] |
 //! | 6 | [`config`], [`cli`] |
@@ -35,3 +35,4 @@ pub mod smpp;
 pub mod sms;
 pub mod store;
 pub mod voice;
+pub mod wording;

@@ -18,7 +18,7 @@ use reqwest::header::{
 use reqwest::{Client, Method, Response, StatusCode};
 use ringtrue::api::{self, Kind, Limits};
 use ringtrue::challenge::{Reason, Tenant};
-use ringtrue::engine::{Engine, EngineConfig, EngineHandle};
+use ringtrue::engine::{Engine, EngineConfig, EngineHandle, VoiceGateway};
 use ringtrue::store::{self, ApiKey, Sqlite, Store, Token, Use};
 use ringtrue::voice::order::{CallRef, News};
 use serde_json::{Value, json};
@@ -64,8 +64,7 @@ async fn house_with(config: EngineConfig, limits: Limits) -> House {
         Arc::clone(&store) as Arc<dyn Store>,
         Arc::new(gateway::plan()),
         gateway::guard(),
-        commands,
-        reports,
+        (VoiceGateway { commands, reports }, None),
         metrics,
     );
     let engine = engine.await.expect("starts");

@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 
 use gateway::Gateway;
 use ringtrue::challenge::{Channel, Purpose, Reason, State, Tenant, What};
-use ringtrue::engine::{Begin, Engine, EngineConfig, EngineHandle, Metrics};
+use ringtrue::engine::{
+    Begin, Engine, EngineConfig, EngineHandle, Metrics, TextWishes, VoiceGateway,
+};
 use ringtrue::phone::PhoneNumber;
 use ringtrue::store::{self, Sqlite, Store, Use};
 use uuid::Uuid;
@@ -37,8 +39,7 @@ async fn start(directory: &Path) -> (EngineHandle, Gateway) {
         open(directory),
         Arc::new(gateway::plan()),
         gateway::guard(),
-        commands,
-        reports,
+        (VoiceGateway { commands, reports }, None),
         Metrics::default(),
     );
     (engine.await.expect("starts"), gateway)
@@ -90,6 +91,7 @@ fn begin(key: &str) -> Begin {
         locale: None,
         time_to_live: None,
         idempotency_key: Some(Zeroizing::new(key.to_owned())),
+        text: TextWishes::default(),
     }
 }
 

@@ -86,7 +86,7 @@ impl Fields {
             // serde_json's messages about data repeat the data; those about syntax are its own.
             match error.classify() {
                 serde_json::error::Category::Data => {
-                    malformed("Send one JSON object, as in {\"to\": \"+442079460123\"}.".into())
+                    malformed("Send one JSON object: names and values within braces.".into())
                 }
                 serde_json::error::Category::Eof => {
                     malformed("The JSON ends before it is complete.".into())

@@ -18,7 +18,7 @@ use super::App;
 use super::auth::Caller;
 use super::challenges::{id_of, not_found, parameters, unavailable, wait_refused};
 use super::problem::{Kind, Problem, ProblemBody};
-use crate::challenge::{Entry, KeySource, Reason, State as ChallengeState, What};
+use crate::challenge::{Entry, KeySource, Reason, State as ChallengeState, TextNews, Unsent, What};
 use crate::engine::Follow;
 
 /// Silence after which a comment tells that the stream still stands.
@@ -40,10 +40,10 @@ pub struct EventData {
     /// When it happened.
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
-    /// What happened: `key`, or the challenge's new status.
+    /// What happened: the challenge's new status, or something on the way there.
     #[schema(value_type = EventName)]
     pub event: &'static str,
-    /// Why the challenge ended; there in the last event alone.
+    /// Why the challenge ended, or why a text was not sent again.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub reason: Option<Reason>,
@@ -59,6 +59,26 @@ pub struct EventData {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub counted: Option<bool>,
+    /// Which of the challenge's texts it is about: 1 is the first, 2 the first that was sent again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub text: Option<u8>,
+    /// Into how many messages the text was split.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub messages: Option<u8>,
+    /// Milliseconds from the text's leaving to the carrier's receipt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub took_ms: Option<u64>,
+    /// What the carrier said was wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "UNDELIV err:027")]
+    pub carrier_error: Option<String>,
+    /// How many more wrong codes may be entered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub attempts_left: Option<u8>,
 }
 
 /// What an event says.
@@ -76,6 +96,20 @@ pub enum EventName {
     Answered,
     /// A key was pressed.
     Key,
+    /// A carrier has taken the text.
+    Sent,
+    /// The text left and no carrier answered: it may arrive or not.
+    Unsure,
+    /// The carrier says that the text is on the phone.
+    Delivered,
+    /// The carrier says that the text will not arrive.
+    Undeliverable,
+    /// A text that was to be sent again was not; what was sent before may still arrive.
+    TextFailed,
+    /// The text is to be sent again.
+    Resent,
+    /// A wrong code was entered.
+    WrongCode,
     /// The person confirmed; the last event.
     Approved,
     /// The person did not confirm; the last event.
@@ -91,21 +125,71 @@ pub enum EventName {
 impl EventData {
     /// A line of a challenge's log.
     pub fn new(challenge: Uuid, entry: &Entry) -> EventData {
-        let (event, reason, key) = match entry.what {
-            What::Stage(stage) => (ChallengeState::Open(stage).status().name(), None, None),
-            What::Key(key) => ("key", None, Some(key)),
-            What::Ended(reason) => (reason.outcome().name(), Some(reason), None),
-        };
-        EventData {
+        let mut data = EventData {
             challenge,
             seq: entry.seq,
             at: entry.at,
-            event,
-            reason,
-            digit: key.map(|key| key.digit.as_char()),
-            source: key.map(|key| key.source),
-            counted: key.map(|key| key.counted),
+            event: "",
+            reason: None,
+            digit: None,
+            source: None,
+            counted: None,
+            text: None,
+            messages: None,
+            took_ms: None,
+            carrier_error: None,
+            attempts_left: None,
+        };
+        match entry.what {
+            What::Stage(stage) => data.event = ChallengeState::Open(stage).status().name(),
+            What::Key(key) => {
+                data.event = "key";
+                data.digit = Some(key.digit.as_char());
+                data.source = Some(key.source);
+                data.counted = Some(key.counted);
+            }
+            What::Text { sending, news } => {
+                data.text = Some(sending);
+                data.tell(news);
+            }
+            What::Resent { sending } => {
+                data.event = "resent";
+                data.text = Some(sending);
+            }
+            What::WrongCode { left } => {
+                data.event = "wrong_code";
+                data.attempts_left = Some(left);
+            }
+            What::Ended(reason) => {
+                data.event = reason.outcome().name();
+                data.reason = Some(reason);
+            }
         }
+        data
+    }
+
+    fn tell(&mut self, news: TextNews) {
+        let (event, error) = match news {
+            TextNews::Sent { messages } => {
+                self.messages = Some(messages);
+                ("sent", None)
+            }
+            TextNews::Unsure => ("unsure", None),
+            TextNews::Delivered { took_ms } => {
+                self.took_ms = Some(took_ms);
+                ("delivered", None)
+            }
+            TextNews::Undeliverable { took_ms, error } => {
+                self.took_ms = Some(took_ms);
+                ("undeliverable", error)
+            }
+            TextNews::Failed { why, error } => {
+                self.reason = Some(Unsent::reason(why));
+                ("text_failed", error)
+            }
+        };
+        self.event = event;
+        self.carrier_error = error.map(|error| error.as_str().to_owned());
     }
 
     fn event(&self) -> Event {

@@ -9,21 +9,25 @@
 mod auth;
 mod body;
 mod challenges;
+mod codes;
 mod events;
 mod observe;
 mod openapi;
 mod problem;
 mod serve;
 mod service;
+mod view;
+mod wanted;
 
 pub use body::{BODY_TIME, MAX_BODY};
-pub use challenges::{ChallengeView, LONGEST_WAIT};
+pub use challenges::LONGEST_WAIT;
 pub use events::{EventData, EventName};
 pub use observe::Metrics;
 pub use openapi::Api;
 pub use problem::{FieldError, Kind, Problem, ProblemBody};
 pub use serve::{Limits, serve};
 pub use service::Readiness;
+pub use view::{ChallengeView, TextView};
 
 use std::sync::Arc;
 
@@ -62,6 +66,8 @@ pub fn router(engine: EngineHandle, registry: Arc<Registry>, metrics: Metrics) -
         .route("/v1/challenges/{id}", get(challenges::read))
         .route("/v1/challenges/{id}/events", get(events::follow))
         .route("/v1/challenges/{id}/cancel", post(challenges::cancel))
+        .route("/v1/challenges/{id}/check", post(codes::check))
+        .route("/v1/challenges/{id}/resend", post(codes::resend))
         .route("/healthz", get(service::live))
         .route("/readyz", get(service::ready))
         .route("/metrics", get(service::metrics))

@@ -3,14 +3,15 @@
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{challenges, events, problem, service};
+use super::{challenges, codes, events, problem, service, view, wanted};
 
 /// The API.
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "Ringtrue",
-        description = "Phone verification: a challenge calls a phone and asks for a key. \
+        description = "Phone verification: a challenge calls a phone and asks for a key, or texts it a \
+            code to be entered on the sign-in page. \
             Every error is a problem as RFC 9457 shapes it; `/problems` documents the types.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
@@ -18,6 +19,8 @@ use super::{challenges, events, problem, service};
         challenges::create,
         challenges::read,
         challenges::cancel,
+        codes::check,
+        codes::resend,
         events::follow,
         service::live,
         service::ready,
@@ -27,8 +30,10 @@ use super::{challenges, events, problem, service};
         service::problem,
     ),
     components(schemas(
-        challenges::NewChallengeBody,
-        challenges::ChallengeView,
+        wanted::NewChallengeBody,
+        view::ChallengeView,
+        view::TextView,
+        codes::CodeCheckBody,
         events::EventData,
         events::EventName,
         problem::ProblemBody,

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::challenges::ChallengeView;
+use super::view::ChallengeView;
 
 /// What went wrong: each kind has a stable URI, which leads to its documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,16 +28,38 @@ pub enum Kind {
     NotDirectDial,
     /// The dialplan does not lead the number anywhere.
     NumberRefused,
-    /// There are no prompts for the locale.
+    /// The number is sent no texts.
+    NumberBlocked,
+    /// The operator has set up no way for texts.
+    ChannelNotAvailable,
+    /// There are no prompts or words for the locale.
     LocaleNotAvailable,
+    /// The text takes more messages than the operator allows.
+    TextTooLong,
     /// The idempotency key came with another request before.
     IdempotencyKeyReused,
     /// A limit on challenges says not now.
     LimitReached,
     /// There is no such challenge, or it is another tenant's.
     ChallengeNotFound,
-    /// The challenge ended before it could be cancelled.
+    /// The challenge ended before it could be cancelled, checked or sent again.
     AlreadyEnded,
+    /// The body holds no code; no attempt was counted.
+    MalformedCode,
+    /// It is not the code; the attempt was counted.
+    WrongCode,
+    /// As many wrong codes were entered as may be.
+    TooManyAttempts,
+    /// The challenge expired before the code was entered.
+    ChallengeExpired,
+    /// The code was entered before.
+    CodeSpent,
+    /// The challenge is a call.
+    NoCode,
+    /// The last text was sent a moment ago.
+    ResendTooSoon,
+    /// The text is not sent again.
+    NotResent,
     /// Nothing is at this path.
     NotFound,
     /// What is at this path does not take this method.
@@ -60,7 +82,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 21] = [
+    pub const ALL: [Kind; 32] = [
         Kind::Unauthorized,
         Kind::MalformedBody,
         Kind::InvalidRequest,
@@ -68,11 +90,22 @@ impl Kind {
         Kind::InvalidNumber,
         Kind::NotDirectDial,
         Kind::NumberRefused,
+        Kind::NumberBlocked,
+        Kind::ChannelNotAvailable,
         Kind::LocaleNotAvailable,
+        Kind::TextTooLong,
         Kind::IdempotencyKeyReused,
         Kind::LimitReached,
         Kind::ChallengeNotFound,
         Kind::AlreadyEnded,
+        Kind::MalformedCode,
+        Kind::WrongCode,
+        Kind::TooManyAttempts,
+        Kind::ChallengeExpired,
+        Kind::CodeSpent,
+        Kind::NoCode,
+        Kind::ResendTooSoon,
+        Kind::NotResent,
         Kind::NotFound,
         Kind::MethodNotAllowed,
         Kind::BodyTimeout,
@@ -94,11 +127,22 @@ impl Kind {
             Kind::InvalidNumber => "/problems/invalid-number",
             Kind::NotDirectDial => "/problems/not-direct-dial",
             Kind::NumberRefused => "/problems/number-refused",
+            Kind::NumberBlocked => "/problems/number-blocked",
+            Kind::ChannelNotAvailable => "/problems/channel-not-available",
+            Kind::TextTooLong => "/problems/text-too-long",
             Kind::LocaleNotAvailable => "/problems/locale-not-available",
             Kind::IdempotencyKeyReused => "/problems/idempotency-key-reused",
             Kind::LimitReached => "/problems/limit-reached",
             Kind::ChallengeNotFound => "/problems/challenge-not-found",
             Kind::AlreadyEnded => "/problems/already-ended",
+            Kind::MalformedCode => "/problems/malformed-code",
+            Kind::WrongCode => "/problems/wrong-code",
+            Kind::TooManyAttempts => "/problems/too-many-attempts",
+            Kind::ChallengeExpired => "/problems/challenge-expired",
+            Kind::CodeSpent => "/problems/code-spent",
+            Kind::NoCode => "/problems/no-code",
+            Kind::ResendTooSoon => "/problems/resend-too-soon",
+            Kind::NotResent => "/problems/not-resent",
             Kind::NotFound => "/problems/not-found",
             Kind::MethodNotAllowed => "/problems/method-not-allowed",
             Kind::BodyTimeout => "/problems/body-timeout",
@@ -120,16 +164,27 @@ impl Kind {
     pub const fn status(self) -> StatusCode {
         match self {
             Kind::Unauthorized => StatusCode::UNAUTHORIZED,
-            Kind::MalformedBody | Kind::InvalidParameter => StatusCode::BAD_REQUEST,
+            Kind::MalformedBody | Kind::InvalidParameter | Kind::MalformedCode => {
+                StatusCode::BAD_REQUEST
+            }
             Kind::InvalidRequest
             | Kind::InvalidNumber
             | Kind::NotDirectDial
             | Kind::NumberRefused
+            | Kind::NumberBlocked
+            | Kind::ChannelNotAvailable
             | Kind::LocaleNotAvailable
+            | Kind::TextTooLong
+            | Kind::WrongCode
             | Kind::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
-            Kind::LimitReached | Kind::TooManyWaiting => StatusCode::TOO_MANY_REQUESTS,
+            Kind::LimitReached | Kind::TooManyWaiting | Kind::ResendTooSoon => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             Kind::ChallengeNotFound | Kind::NotFound => StatusCode::NOT_FOUND,
-            Kind::AlreadyEnded => StatusCode::CONFLICT,
+            Kind::AlreadyEnded | Kind::CodeSpent | Kind::NoCode | Kind::NotResent => {
+                StatusCode::CONFLICT
+            }
+            Kind::TooManyAttempts | Kind::ChallengeExpired => StatusCode::GONE,
             Kind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Kind::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Kind::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -149,11 +204,22 @@ impl Kind {
             Kind::InvalidNumber => "Not a phone number",
             Kind::NotDirectDial => "Not a direct-dial number",
             Kind::NumberRefused => "The number is not called from here",
-            Kind::LocaleNotAvailable => "No prompts for this locale",
+            Kind::NumberBlocked => "The number is sent no texts",
+            Kind::ChannelNotAvailable => "No texts are sent from here",
+            Kind::TextTooLong => "The text would be too long",
+            Kind::LocaleNotAvailable => "No prompts or words for this locale",
             Kind::IdempotencyKeyReused => "The idempotency key belongs to another request",
             Kind::LimitReached => "A limit was reached",
             Kind::ChallengeNotFound => "No such challenge",
             Kind::AlreadyEnded => "The challenge has already ended",
+            Kind::MalformedCode => "Not a code",
+            Kind::WrongCode => "Not the code",
+            Kind::TooManyAttempts => "Too many wrong codes",
+            Kind::ChallengeExpired => "The challenge has expired",
+            Kind::CodeSpent => "The code was used before",
+            Kind::NoCode => "The challenge has no code",
+            Kind::ResendTooSoon => "Too soon to send the text again",
+            Kind::NotResent => "The text is not sent again",
             Kind::NotFound => "Nothing is here",
             Kind::MethodNotAllowed => "Method not allowed here",
             Kind::BodyTimeout => "The body did not arrive in time",
@@ -185,6 +251,7 @@ pub struct Problem {
     reason: Option<Cow<'static, str>>,
     errors: Vec<FieldError>,
     challenge: Option<Box<ChallengeView>>,
+    attempts_left: Option<u8>,
     retry_after: Option<Duration>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
@@ -203,6 +270,7 @@ impl Problem {
             reason: None,
             errors: Vec::new(),
             challenge: None,
+            attempts_left: None,
             retry_after: None,
             headers,
         }
@@ -223,6 +291,12 @@ impl Problem {
     /// With the challenge it is about.
     pub fn challenge(mut self, challenge: ChallengeView) -> Problem {
         self.challenge = Some(Box::new(challenge));
+        self
+    }
+
+    /// With the number of wrong codes that may still be entered.
+    pub fn attempts_left(mut self, left: u8) -> Problem {
+        self.attempts_left = Some(left);
         self
     }
 
@@ -254,6 +328,7 @@ impl Problem {
             reason: self.reason.as_deref().map(str::to_owned),
             errors: self.errors.clone(),
             challenge: self.challenge.clone(),
+            attempts_left: self.attempts_left,
             retry_after: self.retry_after.map(whole_seconds),
         }
     }
@@ -287,6 +362,9 @@ pub struct ProblemBody {
     /// The challenge it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub challenge: Option<Box<ChallengeView>>,
+    /// How many more wrong codes may be entered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts_left: Option<u8>,
     /// Seconds after which it is worth to try again; the `Retry-After` header says the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,

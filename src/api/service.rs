@@ -21,6 +21,8 @@ pub struct Readiness {
     pub store: bool,
     /// Whether calls can be placed.
     pub gateway: bool,
+    /// Whether texts can be sent; `null` if no way for them is set up.
+    pub texting: Option<bool>,
     /// Whether it is being stopped.
     pub draining: bool,
 }
@@ -52,6 +54,7 @@ pub async fn ready(State(app): State<App>) -> Response {
         ready: health.ready(),
         store: health.store,
         gateway: health.gateway,
+        texting: health.texting,
         draining: health.draining,
     };
     let status = match readiness.ready {

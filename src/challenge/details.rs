@@ -22,12 +22,42 @@ pub struct Details {
     pub channel: Channel,
     /// The masked number; `None` once the number was erased.
     pub to: Option<Arc<str>>,
-    /// The locale of what the person hears, `en-GB`.
+    /// The locale of what the person hears or reads, `en-GB`.
     pub locale: Arc<str>,
     /// When it began.
     pub created: Timestamp,
     /// When it ends if nothing else ended it; an event at this very time comes too late.
     pub expires: Timestamp,
+    /// How many wrong codes end it; a call has none.
+    pub attempts: Attempts,
+}
+
+/// How many wrong codes end a challenge: 1 to 10, 5 if nothing else is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Attempts(u8);
+
+impl Attempts {
+    /// The most that may be.
+    pub const MOST: u8 = 10;
+
+    /// So many, if that many may be.
+    pub fn new(attempts: u64) -> Option<Attempts> {
+        let attempts = u8::try_from(attempts).ok()?;
+        (1..=Self::MOST)
+            .contains(&attempts)
+            .then_some(Attempts(attempts))
+    }
+
+    /// How many.
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl Default for Attempts {
+    fn default() -> Self {
+        Attempts(5)
+    }
 }
 
 /// How a person is reached.
@@ -36,16 +66,19 @@ pub struct Details {
 pub enum Channel {
     /// A phone call that plays a prompt and hears a key.
     Voice,
+    /// A text that carries a one-time code.
+    Sms,
 }
 
 impl Channel {
     /// Every channel.
-    pub const ALL: [Channel; 1] = [Channel::Voice];
+    pub const ALL: [Channel; 2] = [Channel::Voice, Channel::Sms];
 
     /// Its name in the API and in the store.
     pub const fn name(self) -> &'static str {
         match self {
             Channel::Voice => "voice",
+            Channel::Sms => "sms",
         }
     }
 
@@ -61,16 +94,19 @@ impl Channel {
 pub enum Purpose {
     /// A sign-in that is waiting.
     SignIn,
+    /// That a phone is theirs, to sign in with it later.
+    Enrolment,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Purpose; 1] = [Purpose::SignIn];
+    pub const ALL: [Purpose; 2] = [Purpose::SignIn, Purpose::Enrolment];
 
     /// Its name in the API and in the store.
     pub const fn name(self) -> &'static str {
         match self {
             Purpose::SignIn => "sign_in",
+            Purpose::Enrolment => "enrolment",
         }
     }
 
@@ -203,5 +239,14 @@ mod tests {
             );
         }
         assert_eq!(Channel::from_name("carrier_pigeon"), None);
+    }
+
+    #[test]
+    fn attempts_are_one_to_ten() {
+        assert_eq!(Attempts::default().get(), 5);
+        for attempts in 0..300 {
+            let fits = (1..=10).contains(&attempts);
+            assert_eq!(Attempts::new(attempts).is_some(), fits, "{attempts}");
+        }
     }
 }

@@ -2,16 +2,27 @@
 //!
 //! This room is pure. [`Challenge::apply`] is the only way a challenge moves: an [`Event`] and
 //! the time go in, what is to be written down comes out. Two rules hold whatever the events are:
-//! an outcome, once reached, never changes; and only [`Event::Ended`] with
-//! [`Reason::KeyPressed`], on an answered call and before the challenge expires, approves.
+//! an outcome, once reached, never changes; and each channel has one way to approval, before the
+//! challenge expires. A call is approved by [`Event::Ended`] with [`Reason::KeyPressed`] once it was
+//! answered, a text by [`Event::Code`] with [`Match::Right`] before too many were wrong.
 
+mod code;
 mod details;
+mod event;
 mod life;
 mod outcome;
+mod state;
+mod text;
 
-pub use details::{Channel, Details, InvalidTenant, Purpose, Subject, SubjectLength, Tenant};
-pub use life::{Entry, Event, Key, KeySource, LONG_LOG, Life, Stage, State, Status, Step, What};
+pub use code::{CodeLength, NotACode, OneTimeCode};
+pub use details::{
+    Attempts, Channel, Details, InvalidTenant, Purpose, Subject, SubjectLength, Tenant,
+};
+pub use event::{Entry, Event, Key, KeySource, Match, Step, What};
+pub use life::{KeptLife, LONG_LOG, Life};
 pub use outcome::{Outcome, Reason};
+pub use state::{Stage, State, Status};
+pub use text::{CarrierWord, Text, TextNews, TextState, Unsent};
 
 use jiff::Timestamp;
 
@@ -25,7 +36,7 @@ pub struct Challenge {
 impl Challenge {
     /// A new challenge, queued, and the first entry of its log.
     pub fn begin(details: Details) -> (Challenge, Entry) {
-        let (life, entry) = Life::begin(details.created);
+        let (life, entry) = Life::begin(&details);
         let details = std::sync::Arc::new(details);
         (Challenge { details, life }, entry)
     }
@@ -53,10 +64,16 @@ impl Challenge {
         self.life.state()
     }
 
+    /// How many more wrong codes may be entered before the challenge ends; `None` for a call.
+    pub fn attempts_left(&self) -> Option<u8> {
+        let most = self.details.attempts.get();
+        (self.details.channel == Channel::Sms).then(|| most.saturating_sub(self.life.wrong()))
+    }
+
     /// Applies an event at a time; what comes out is to be written to the log.
     ///
     /// Time is that of the challenge's own clock and never runs backwards between two calls.
     pub fn apply(&mut self, event: Event, now: Timestamp) -> Step {
-        self.life.apply(event, now, self.details.expires)
+        self.life.apply(event, now, &self.details)
     }
 }

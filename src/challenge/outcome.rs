@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// The person confirmed on the phone.
+    /// The person confirmed: pressed the key, or entered the code.
     Approved,
     /// The person was reached and did not confirm, or refused.
     Denied,
@@ -24,6 +24,8 @@ pub enum Outcome {
 pub enum Reason {
     /// Approved: the confirming key was pressed in time.
     KeyPressed,
+    /// Approved: the code that was texted was entered in time.
+    CodeMatched,
     /// Denied: the person pressed the key that refuses or reports a fraud.
     Refused,
     /// Denied: only wrong keys were pressed until the limit.
@@ -32,13 +34,15 @@ pub enum Reason {
     NoKeys,
     /// Denied: the person hung up before confirming.
     HungUp,
+    /// Denied: as many wrong codes were entered as may be.
+    TooManyAttempts,
     /// Failed: busy (486, 600).
     Busy,
     /// Failed: it rang and nobody answered in time (408, 480, or our own limit).
     NoAnswer,
     /// Failed: the phone declined the call (603, 607).
     Declined,
-    /// Failed: the number does not exist (404, 410, 484, 604).
+    /// Failed: the number does not exist (404, 410, 484, 604, or a carrier of texts says so).
     NoSuchNumber,
     /// Failed: the call was forwarded or redirected; a challenge is direct dial only (3xx, 181, Diversion, History-Info).
     Forwarded,
@@ -60,7 +64,15 @@ pub enum Reason {
     CallFailed,
     /// Failed: the operator's limit on a call's length was reached.
     CallTooLong,
-    /// Failed: too many calls at once; nothing was dialled.
+    /// Failed: no carrier of texts could be reached in time; nothing was sent.
+    CarrierUnavailable,
+    /// Failed: the carrier refused the text, or us.
+    TextRejected,
+    /// Failed: the text takes more messages than the carriers allow.
+    TextTooLong,
+    /// Failed: the carrier says that the text will not arrive, and policy ends the challenge then.
+    Undeliverable,
+    /// Failed: too many calls or texts at once; nothing was dialled or sent.
     Overloaded,
     /// Failed: the process stopped while the challenge was open.
     Interrupted,
@@ -85,12 +97,14 @@ impl Outcome {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 23] = [
+    pub const ALL: [Reason; 29] = [
         Reason::KeyPressed,
+        Reason::CodeMatched,
         Reason::Refused,
         Reason::WrongKeys,
         Reason::NoKeys,
         Reason::HungUp,
+        Reason::TooManyAttempts,
         Reason::Busy,
         Reason::NoAnswer,
         Reason::Declined,
@@ -105,6 +119,10 @@ impl Reason {
         Reason::TrunkUnavailable,
         Reason::CallFailed,
         Reason::CallTooLong,
+        Reason::CarrierUnavailable,
+        Reason::TextRejected,
+        Reason::TextTooLong,
+        Reason::Undeliverable,
         Reason::Overloaded,
         Reason::Interrupted,
         Reason::TimedOut,
@@ -115,10 +133,12 @@ impl Reason {
     pub const fn name(self) -> &'static str {
         match self {
             Reason::KeyPressed => "key_pressed",
+            Reason::CodeMatched => "code_matched",
             Reason::Refused => "refused",
             Reason::WrongKeys => "wrong_keys",
             Reason::NoKeys => "no_keys",
             Reason::HungUp => "hung_up",
+            Reason::TooManyAttempts => "too_many_attempts",
             Reason::Busy => "busy",
             Reason::NoAnswer => "no_answer",
             Reason::Declined => "declined",
@@ -133,6 +153,10 @@ impl Reason {
             Reason::TrunkUnavailable => "trunk_unavailable",
             Reason::CallFailed => "call_failed",
             Reason::CallTooLong => "call_too_long",
+            Reason::CarrierUnavailable => "carrier_unavailable",
+            Reason::TextRejected => "text_rejected",
+            Reason::TextTooLong => "text_too_long",
+            Reason::Undeliverable => "undeliverable",
             Reason::Overloaded => "overloaded",
             Reason::Interrupted => "interrupted",
             Reason::TimedOut => "timed_out",
@@ -149,15 +173,14 @@ impl Reason {
     pub const fn outcome(self) -> Outcome {
         use Reason::*;
         match self {
-            KeyPressed => Outcome::Approved,
-            Refused | WrongKeys | NoKeys | HungUp => Outcome::Denied,
+            KeyPressed | CodeMatched => Outcome::Approved,
+            Refused | WrongKeys | NoKeys | HungUp | TooManyAttempts => Outcome::Denied,
             TimedOut => Outcome::Expired,
             CancelledByCaller => Outcome::Cancelled,
             Busy | NoAnswer | Declined | NoSuchNumber | Forwarded | MediaIncompatible
             | MediaLost | AnsweredByMachine | AnsweredByFax | Announcement | TrunkRejected
-            | TrunkUnavailable | CallFailed | CallTooLong | Overloaded | Interrupted => {
-                Outcome::Failed
-            }
+            | TrunkUnavailable | CallFailed | CallTooLong | CarrierUnavailable | TextRejected
+            | TextTooLong | Undeliverable | Overloaded | Interrupted => Outcome::Failed,
         }
     }
 }
@@ -184,10 +207,13 @@ mod tests {
     }
 
     #[test]
-    fn one_reason_alone_approves() {
+    fn one_reason_for_each_channel_approves() {
         let approving = Reason::ALL
             .into_iter()
             .filter(|r| r.outcome() == Outcome::Approved);
-        assert_eq!(approving.collect::<Vec<_>>(), [Reason::KeyPressed]);
+        assert_eq!(
+            approving.collect::<Vec<_>>(),
+            [Reason::KeyPressed, Reason::CodeMatched]
+        );
     }
 }

@@ -89,7 +89,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::challenge::{Challenge, Channel, Details, Event, Purpose, Step, Tenant};
+    use crate::challenge::{Attempts, Challenge, Channel, Details, Event, Purpose, Step, Tenant};
     use crate::store::{Metrics, NewChallenge, Sqlite, Use};
 
     #[tokio::test]
@@ -112,6 +112,7 @@ mod tests {
             locale: "en-GB".into(),
             created: Timestamp::UNIX_EPOCH,
             expires: Timestamp::UNIX_EPOCH + Duration::from_secs(120),
+            attempts: Attempts::default(),
         });
         store
             .begin(NewChallenge {
@@ -119,6 +120,7 @@ mod tests {
                 entry,
                 number: number.clone(),
                 idempotency: None,
+                code: None,
             })
             .await?;
         let said = |command| async {

@@ -14,7 +14,7 @@ use crate::api;
 use crate::audio::{Locale, PromptLibrary};
 use crate::config::{Config, SANDBOX_PROXY};
 use crate::dialplan::Dialplan;
-use crate::engine::{Engine, EngineConfig, EngineHandle, Metrics};
+use crate::engine::{Engine, EngineConfig, EngineHandle, Metrics, VoiceGateway};
 use crate::guard::Guard;
 use crate::store::{Metrics as StoreMetrics, Retention, Sqlite, Store, Use};
 use crate::voice::Trunk;
@@ -183,8 +183,7 @@ impl Service {
             Arc::clone(&store),
             voice.dialplan,
             Guard::new(config.guard.clone(), rand::random(), Instant::now()),
-            commands,
-            reports,
+            (VoiceGateway { commands, reports }, None),
             engine_metrics,
         )
         .await?;

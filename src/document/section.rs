@@ -188,6 +188,11 @@ impl<'d> Section<'d> {
         }
     }
 
+    /// Whether `key` is written, whatever its value.
+    pub fn has(&self, key: &'static str) -> bool {
+        self.entry(key).is_some()
+    }
+
     fn entry(&self, key: &'static str) -> Option<Entry<'d>> {
         let mut heard = self.document.heard.borrow_mut();
         if let Some(keys) = heard.known.get_mut(&self.kind) {

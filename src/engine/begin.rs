@@ -6,11 +6,12 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::handle::EngineError;
-use crate::challenge::{Challenge, Channel, Purpose, Subject, Tenant};
+use crate::challenge::{Challenge, Channel, CodeLength, Purpose, Subject, Tenant};
 use crate::dialplan;
 use crate::guard;
 use crate::phone::PhoneNumber;
 use crate::store::{Idempotency, StoreError};
+use crate::wording::{Mark, WordingError};
 
 /// A challenge that is asked for.
 #[derive(Debug, Clone)]
@@ -25,12 +26,25 @@ pub struct Begin {
     pub purpose: Purpose,
     /// The identity provider's name for the person.
     pub subject: Option<Subject>,
-    /// The locale of what the person hears; `None` leaves it to the dialplan.
+    /// The locale of what the person hears or reads; `None` leaves it to the dialplan.
     pub locale: Option<Arc<str>>,
     /// How long the challenge lives; `None` leaves it to the configuration.
     pub time_to_live: Option<Duration>,
     /// The key that tells a repeated request from a new one.
     pub idempotency_key: Option<Zeroizing<String>>,
+    /// What a text is to be like; means nothing to a call.
+    pub text: TextWishes,
+}
+
+/// What a text is to be like, where it is not to be as usual.
+#[derive(Debug, Clone, Default)]
+pub struct TextWishes {
+    /// How many digits its code has.
+    pub code_length: Option<CodeLength>,
+    /// The brand to name, one of the tenant's.
+    pub brand: Option<Arc<str>>,
+    /// What the phone is told besides.
+    pub mark: Option<Mark>,
 }
 
 impl Begin {
@@ -40,14 +54,27 @@ impl Begin {
         let key = self.idempotency_key.clone()?;
         let seconds = self.time_to_live.map(|life| life.as_secs().to_string());
         let mut request = Zeroizing::new(Vec::with_capacity(384));
-        for part in [
+        let mut parts = vec![
             Some(self.to.e164()),
             Some(self.channel.name()),
             Some(self.purpose.name()),
             self.subject.as_ref().map(Subject::as_str),
             self.locale.as_deref(),
             seconds.as_deref(),
-        ] {
+        ];
+        let digits = self.text.code_length.map(|l| l.digits().to_string());
+        let mark = self.text.mark.as_ref().map(|mark| match mark {
+            Mark::WebOtp(domain) => format!("web_otp {domain}"),
+            Mark::App(hash) => format!("app_hash {hash}"),
+        });
+        if self.channel == Channel::Sms {
+            parts.extend([
+                digits.as_deref(),
+                self.text.brand.as_deref(),
+                mark.as_deref(),
+            ]);
+        }
+        for part in parts {
             match part {
                 Some(part) => {
                     request.extend_from_slice(&(part.len() as u64).to_be_bytes());
@@ -81,6 +108,24 @@ pub enum BeginError {
     /// There are no prompts for the locale; these there are.
     #[error("there are no prompts for this locale")]
     Locale(Vec<Arc<str>>),
+    /// The text cannot be written so.
+    #[error(transparent)]
+    Wording(WordingError),
+    /// There are no recordings for the purpose: calls confirm sign-ins alone.
+    #[error("there are no recordings for this purpose")]
+    Unspoken,
+    /// The number is sent no texts.
+    #[error("the number is sent no texts")]
+    Blocked,
+    /// The operator has set up no way for texts.
+    #[error("there is no texting gateway")]
+    NoTexting,
+    /// The texting gateway has stopped.
+    #[error("the texting gateway has stopped")]
+    TextingStopped,
+    /// The system's random source failed, and no code was drawn.
+    #[error("the system's random source failed")]
+    NoRandomness,
     /// The idempotency key came with another request before.
     #[error("the idempotency key was used for another request")]
     KeyReused,
@@ -111,6 +156,12 @@ impl BeginError {
             BeginError::Refused(_) => "refused",
             BeginError::Limited(_) => "limited",
             BeginError::Locale(_) => "locale_not_available",
+            BeginError::Wording(_) => "wording",
+            BeginError::Unspoken => "purpose_not_available",
+            BeginError::Blocked => "blocked",
+            BeginError::NoTexting => "no_texting",
+            BeginError::TextingStopped => "texting_stopped",
+            BeginError::NoRandomness => "no_randomness",
             BeginError::KeyReused => "idempotency_key_reused",
             BeginError::Full => "full",
             BeginError::Draining => "draining",

@@ -10,8 +10,11 @@ use uuid::Uuid;
 use super::begin::{Accepted, Begin, BeginError};
 use super::follow::Follow;
 use super::metrics::Metrics;
-use crate::challenge::{Challenge, State, Tenant};
+use super::open::Judgement;
+use crate::challenge::{Challenge, Channel, OneTimeCode, Reason, State, Tenant};
+use crate::guard;
 use crate::store::{Store, StoreError};
+use crate::wording::WordingError;
 
 /// A hand on a running engine; cheap to clone. The engine stops when the last is dropped.
 #[derive(Clone)]
@@ -36,6 +39,8 @@ pub struct Health {
     pub store: bool,
     /// The gateway takes orders.
     pub gateway: bool,
+    /// The texting gateway takes texts; `None` if there is none.
+    pub texting: Option<bool>,
     /// The engine is being shut down and takes no new challenges.
     pub draining: bool,
 }
@@ -43,7 +48,7 @@ pub struct Health {
 impl Health {
     /// Whether new challenges are taken.
     pub fn ready(self) -> bool {
-        self.store && self.gateway && !self.draining
+        self.store && self.gateway && self.texting != Some(false) && !self.draining
     }
 }
 
@@ -83,6 +88,74 @@ pub enum CancelError {
     Engine(#[from] EngineError),
 }
 
+/// Why a code did not approve.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CheckError {
+    /// There is no challenge of that id, or it is another tenant's.
+    #[error("there is no such challenge")]
+    Unknown,
+    /// The challenge is by call: it has no code.
+    #[error("the challenge has no code")]
+    NotText,
+    /// It is not the code; the attempt is counted and durable.
+    #[error("the code is not right")]
+    Wrong {
+        /// How many more may be wrong, this one being counted; at least 1.
+        left: u8,
+    },
+    /// The challenge has ended, as this. If it was denied for too many attempts, this may have been
+    /// the last of them.
+    #[error("the challenge has ended")]
+    Ended(Box<Challenge>),
+    /// The engine could not answer. The attempt may be counted.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// Why a text is not sent again.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ResendError {
+    /// There is no open challenge of that id, or it is another tenant's.
+    #[error("there is no such challenge")]
+    Unknown,
+    /// The challenge is by call.
+    #[error("the challenge has no text")]
+    NotText,
+    /// The challenge has ended, as this.
+    #[error("the challenge has ended")]
+    Ended(Box<Challenge>),
+    /// The last text was sent a moment ago.
+    #[error("the last text was sent a moment ago")]
+    TooSoon(Duration),
+    /// The last text has not left yet.
+    #[error("the last text has not left yet")]
+    NotSentYet,
+    /// As many were sent as may be.
+    #[error("as many texts were sent as may be")]
+    NoMore,
+    /// The service was restarted, and no code is kept in the clear.
+    #[error("the code is not known any more")]
+    CodeNotHeld,
+    /// The number is sent no texts.
+    #[error("the number is sent no texts")]
+    Blocked,
+    /// A limit says not now.
+    #[error("a limit was reached: {0}")]
+    Limited(guard::Refusal),
+    /// The text cannot be written.
+    #[error(transparent)]
+    Wording(WordingError),
+    /// The texting gateway has stopped.
+    #[error("the texting gateway has stopped")]
+    TextingStopped,
+    /// The engine is being shut down.
+    #[error("the engine is being shut down")]
+    Draining,
+    /// The engine could not answer.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
 /// What the engine's task is asked.
 pub(super) enum Request {
     /// Begin a challenge.
@@ -108,6 +181,19 @@ pub(super) enum Request {
         id: Uuid,
         reply: oneshot::Sender<Option<watch::Receiver<Challenge>>>,
     },
+    /// Judge a code.
+    Check {
+        tenant: Tenant,
+        id: Uuid,
+        code: OneTimeCode,
+        reply: oneshot::Sender<Checked>,
+    },
+    /// Send the text of an open challenge again.
+    Resend {
+        tenant: Tenant,
+        id: Uuid,
+        reply: oneshot::Sender<Result<Resending, ResendError>>,
+    },
     /// Stop: take nothing new, end what is still open at the deadline.
     Shutdown {
         deadline: Instant,
@@ -123,6 +209,26 @@ pub(super) enum Watched {
     NotOpen,
     /// Too many watch it already.
     TooMany,
+}
+
+/// What became of a code.
+pub(super) enum Checked {
+    /// The challenge is not open: the store knows if there is such a challenge.
+    NotOpen,
+    /// It is by call.
+    NotText,
+    /// It was judged; to be told when line `seq` is durable.
+    Judged {
+        states: watch::Receiver<Challenge>,
+        seq: u32,
+        judgement: Judgement,
+    },
+}
+
+/// A text that was handed over again; to be told when line `seq` is durable.
+pub(super) struct Resending {
+    pub states: watch::Receiver<Challenge>,
+    pub seq: u32,
 }
 
 impl EngineHandle {
@@ -234,6 +340,130 @@ impl EngineHandle {
             }
             Some(ended) => Err(CancelError::Ended(Box::new(ended))),
         }
+    }
+
+    /// Checks the code of a tenant's challenge. Codes are judged in the order in which they come, one
+    /// after another; what is answered is durable.
+    ///
+    /// # Errors
+    /// [`CheckError`] says why the code did not approve; only an `Ok` is an approval, and there is
+    /// one at most.
+    pub async fn check(
+        &self,
+        tenant: &Tenant,
+        id: Uuid,
+        code: OneTimeCode,
+    ) -> Result<Challenge, CheckError> {
+        let answer = self.judged(tenant, id, code).await;
+        self.metrics.checked(answer.as_ref().err());
+        answer
+    }
+
+    async fn judged(
+        &self,
+        tenant: &Tenant,
+        id: Uuid,
+        code: OneTimeCode,
+    ) -> Result<Challenge, CheckError> {
+        let owner = tenant.clone();
+        let check = |reply| Request::Check {
+            tenant: owner,
+            id,
+            code,
+            reply,
+        };
+        let (states, seq, judgement) = match self.ask(check).await? {
+            Checked::NotText => return Err(CheckError::NotText),
+            Checked::NotOpen => {
+                let ended = self.in_store(tenant, id).await?;
+                let ended = ended.ok_or(CheckError::Unknown)?;
+                return Err(match (ended.details().channel, ended.state()) {
+                    (Channel::Voice, _) => CheckError::NotText,
+                    (Channel::Sms, State::Ended(_)) => CheckError::Ended(Box::new(ended)),
+                    // The engine let go of it because it is stopping.
+                    (Channel::Sms, State::Open(_)) => EngineError::Stopped.into(),
+                });
+            }
+            Checked::Judged {
+                states,
+                seq,
+                judgement,
+            } => (states, seq, judgement),
+        };
+        let now = self.durable(tenant, id, states, seq).await?;
+        let now = now.ok_or(CheckError::Unknown)?;
+        let last = now.life().seq() == seq;
+        match (judgement, now.state()) {
+            (Judgement::Right, State::Ended(Reason::CodeMatched)) if last => Ok(now),
+            // Counted, whatever happened to the challenge after.
+            (Judgement::Wrong { left }, State::Open(_)) if left > 0 && now.life().seq() >= seq => {
+                Err(CheckError::Wrong { left })
+            }
+            (
+                Judgement::Wrong { left },
+                State::Ended(Reason::CodeMatched | Reason::TooManyAttempts),
+            ) if left > 0 && !last => Err(CheckError::Wrong { left }),
+            (_, State::Ended(_)) => Err(CheckError::Ended(Box::new(now))),
+            // The engine stopped before the line was durable.
+            (_, State::Open(_)) => Err(EngineError::Stopped.into()),
+        }
+    }
+
+    /// Sends the text of a tenant's open challenge again, with the same code.
+    ///
+    /// # Errors
+    /// If it is not, or not now; [`ResendError`] says why.
+    pub async fn resend(&self, tenant: &Tenant, id: Uuid) -> Result<Challenge, ResendError> {
+        let owner = tenant.clone();
+        let resend = |reply| Request::Resend {
+            tenant: owner,
+            id,
+            reply,
+        };
+        let Resending { states, seq } = match self.ask(resend).await? {
+            Ok(resending) => resending,
+            Err(ResendError::Unknown) => return Err(self.not_resent(tenant, id).await),
+            Err(error) => return Err(error),
+        };
+        match self.durable(tenant, id, states, seq).await? {
+            Some(now) if now.life().seq() >= seq => Ok(now),
+            Some(_) => Err(EngineError::Stopped.into()),
+            None => Err(ResendError::Unknown),
+        }
+    }
+
+    /// Why there is nothing to send again: it may have ended, or be about to.
+    async fn not_resent(&self, tenant: &Tenant, id: Uuid) -> ResendError {
+        let watched = self.watch(tenant, id).await;
+        let ended = match watched {
+            Ok(Some((states, _place))) => self.durable(tenant, id, states, u32::MAX).await,
+            _ => self.in_store(tenant, id).await,
+        };
+        match ended {
+            Ok(Some(ended)) if ended.details().channel == Channel::Voice => ResendError::NotText,
+            Ok(Some(ended)) if matches!(ended.state(), State::Ended(_)) => {
+                ResendError::Ended(Box::new(ended))
+            }
+            Ok(Some(_)) => EngineError::Stopped.into(),
+            Ok(None) => ResendError::Unknown,
+            Err(error) => error.into(),
+        }
+    }
+
+    /// A challenge once a line of its log is durable, or its end is.
+    async fn durable(
+        &self,
+        tenant: &Tenant,
+        id: Uuid,
+        mut states: watch::Receiver<Challenge>,
+        seq: u32,
+    ) -> Result<Option<Challenge>, EngineError> {
+        let is_there =
+            |c: &Challenge| c.life().seq() >= seq || matches!(c.state(), State::Ended(_));
+        if let Ok(now) = states.wait_for(is_there).await {
+            return Ok(Some(now.clone()));
+        }
+        self.in_store(tenant, id).await
     }
 
     /// How the engine is. An engine whose task is gone is not draining but has no gateway.

@@ -8,8 +8,10 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::begin::BeginError;
+use super::handle::CheckError;
 use crate::answer::AnsweredBy;
-use crate::challenge::{Challenge, Reason};
+use crate::challenge::{Challenge, Reason, State, TextNews};
+use crate::guard::Wish;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByEnd {
@@ -32,6 +34,16 @@ struct ByClass {
     by: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByNews {
+    news: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByWish {
+    wish: &'static str,
+}
+
 /// Counters of an engine; cheap to clone, all clones count together.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -42,6 +54,11 @@ pub struct Metrics {
     pub(super) open: Gauge,
     pub(super) late_reports: Counter,
     pub(super) store_retries: Counter,
+    texts: Family<ByNews, Counter>,
+    delivery: Histogram,
+    checked: Family<ByAnswer, Counter>,
+    pub(super) resends: Counter,
+    inbound: Family<ByWish, Counter>,
 }
 
 fn durations() -> Histogram {
@@ -60,6 +77,11 @@ impl Default for Metrics {
             open: Gauge::default(),
             late_reports: Counter::default(),
             store_retries: Counter::default(),
+            texts: Family::default(),
+            delivery: durations(),
+            checked: Family::default(),
+            resends: Counter::default(),
+            inbound: Family::default(),
         }
     }
 }
@@ -109,7 +131,71 @@ impl Metrics {
             "Writes of a challenge that had to be tried again",
             metrics.store_retries.clone(),
         );
+        registry.register(
+            "text_news",
+            "What was reported of texts of open challenges",
+            metrics.texts.clone(),
+        );
+        registry.register(
+            "text_delivery_seconds",
+            "Seconds from a text's leaving to the receipt that says it arrived",
+            metrics.delivery.clone(),
+        );
+        registry.register(
+            "codes_checked",
+            "Codes that were entered, by what was answered",
+            metrics.checked.clone(),
+        );
+        registry.register(
+            "text_resends",
+            "Texts that were sent again",
+            metrics.resends.clone(),
+        );
+        registry.register(
+            "inbound_messages",
+            "Messages that people sent, by what they wish",
+            metrics.inbound.clone(),
+        );
         metrics
+    }
+
+    pub(super) fn text(&self, news: TextNews) {
+        let name = match news {
+            TextNews::Sent { .. } => "sent",
+            TextNews::Unsure => "unsure",
+            TextNews::Delivered { took_ms } => {
+                self.delivery.observe(took_ms as f64 / 1000.0);
+                "delivered"
+            }
+            TextNews::Undeliverable { .. } => "undeliverable",
+            TextNews::Failed { .. } => "failed",
+        };
+        self.texts.get_or_create(&ByNews { news: name }).inc();
+    }
+
+    pub(super) fn checked(&self, refused: Option<&CheckError>) {
+        let answer = match refused {
+            None => "approved",
+            Some(CheckError::Wrong { .. }) => "wrong",
+            Some(CheckError::Ended(ended)) => match ended.state() {
+                State::Ended(Reason::CodeMatched) => "spent",
+                State::Ended(Reason::TooManyAttempts) => "too_many_attempts",
+                State::Ended(Reason::TimedOut) => "expired",
+                _ => "ended",
+            },
+            Some(CheckError::Unknown | CheckError::NotText) => "no_code",
+            Some(CheckError::Engine(_)) => "unavailable",
+        };
+        self.checked.get_or_create(&ByAnswer { answer }).inc();
+    }
+
+    pub(super) fn inbound(&self, wish: Option<Wish>) {
+        let wish = match wish {
+            None => "none",
+            Some(Wish::Stop) => "stop",
+            Some(Wish::Start) => "start",
+        };
+        self.inbound.get_or_create(&ByWish { wish }).inc();
     }
 
     pub(super) fn asked(&self, refused: Option<&BeginError>) {

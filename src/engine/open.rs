@@ -5,8 +5,13 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::challenge::{Challenge, Entry, Event, State, Step};
+use super::texts::Texts;
+use crate::challenge::{
+    Challenge, Channel, Entry, Event, Match, Reason, Stage, State, Step, Text, TextState,
+};
 use crate::guard::Admission;
+use crate::sms::order::TextRef;
+use crate::store::CodeHash;
 
 /// An open challenge.
 pub(super) struct Open {
@@ -22,20 +27,37 @@ pub(super) struct Open {
     failures: u32,
     /// Made when somebody first watches.
     watched: Option<watch::Sender<Challenge>>,
-    /// When it began, on the clock that nobody sets.
-    began: Instant,
+    /// An instant on the clock that nobody sets, and the challenge's own time then.
+    began: (Instant, Timestamp),
     /// When it expires, on the same clock.
     pub deadline: Instant,
-    /// What the guard admitted, to be handed back when it has ended.
-    pub admission: Admission,
+    /// What the guard admitted, to be handed back when it has ended; `None` after a restart.
+    pub admission: Option<Admission>,
+    /// Its code and texts, if it is by text.
+    pub texts: Option<Texts>,
+}
+
+/// How an entered code was judged. It is to be told once the line that says so is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Judgement {
+    /// It is the code, in time: the line ends the challenge.
+    Right,
+    /// It is another.
+    Wrong {
+        /// How many more may be; none if the line ends the challenge.
+        left: u8,
+    },
+    /// The challenge has ended or expired; the code was not looked at.
+    TooLate,
 }
 
 impl Open {
     pub fn new(
         challenge: Challenge,
-        began: Instant,
+        began: (Instant, Timestamp),
         deadline: Instant,
-        admission: Admission,
+        admission: Option<Admission>,
+        texts: Option<Texts>,
     ) -> Open {
         Open {
             decided: challenge.clone(),
@@ -47,6 +69,7 @@ impl Open {
             began,
             deadline,
             admission,
+            texts,
         }
     }
 
@@ -60,14 +83,81 @@ impl Open {
         matches!(self.decided.state(), State::Ended(_))
     }
 
+    /// The number of the last line that is decided, durable or not.
+    pub fn decided_seq(&self) -> u32 {
+        self.decided.life().seq()
+    }
+
+    /// The last text as decided, durable or not; `None` for a call.
+    pub fn text(&self) -> Option<Text> {
+        self.decided.life().text().copied()
+    }
+
+    /// Its stage as decided; `None` once its end is.
+    pub fn stage(&self) -> Option<Stage> {
+        match self.decided.state() {
+            State::Open(stage) => Some(stage),
+            State::Ended(_) => None,
+        }
+    }
+
+    /// Whether it is by text.
+    pub fn is_text(&self) -> bool {
+        self.decided.details().channel == Channel::Sms
+    }
+
+    /// Whether it can outlive the process just so: its text has left, and all of it is durable.
+    pub fn is_at_rest(&self) -> bool {
+        let has_left = matches!(
+            self.durable.state(),
+            State::Open(stage) if stage != Stage::Queued
+        );
+        let is_durable = !self.saving && self.unsaved.is_empty() && !self.is_decided();
+        self.is_text() && has_left && is_durable
+    }
+
+    /// The text that has not left yet, if there is one.
+    pub fn unsent(&self) -> Option<TextRef> {
+        let text = self.text()?;
+        let names = &self.texts.as_ref()?.names;
+        let name = names.get(usize::from(text.sending.checked_sub(1)?))?;
+        (text.state == TextState::Queued).then_some(*name)
+    }
+
+    /// Judges a code by its hash; the attempt is a line to be written.
+    pub fn judge(&mut self, code: &CodeHash, now: Instant) -> Judgement {
+        if self.is_decided() {
+            return Judgement::TooLate;
+        }
+        let Some(texts) = &self.texts else {
+            return Judgement::TooLate;
+        };
+        let matched = match texts.code.matches(code) {
+            true => Match::Right,
+            false => Match::Wrong,
+        };
+        self.apply(Event::Code(matched), now);
+        match (matched, self.decided.state()) {
+            (Match::Right, State::Ended(Reason::CodeMatched)) => Judgement::Right,
+            (Match::Wrong, State::Open(_) | State::Ended(Reason::TooManyAttempts)) => {
+                Judgement::Wrong {
+                    left: self.decided.attempts_left().unwrap_or(0),
+                }
+            }
+            // It expired at this very moment.
+            _ => Judgement::TooLate,
+        }
+    }
+
     /// The challenge's own time: when it began, and what has passed since on a clock that is
     /// never set, so that nobody who sets the system's clock makes a challenge live longer. Whole
     /// milliseconds, as the store keeps them.
     pub fn time(&self, now: Instant) -> Timestamp {
-        let created = self.decided.details().created.as_millisecond();
-        let passed = now.saturating_duration_since(self.began).as_millis();
+        let (began, at) = self.began;
+        let passed = now.saturating_duration_since(began).as_millis();
         let passed = i64::try_from(passed).unwrap_or(i64::MAX);
-        Timestamp::from_millisecond(created.saturating_add(passed)).unwrap_or(Timestamp::MAX)
+        let time = at.as_millisecond().saturating_add(passed);
+        Timestamp::from_millisecond(time).unwrap_or(Timestamp::MAX)
     }
 
     /// Applies an event; whether anything came of it.

@@ -9,6 +9,7 @@ mod ledger;
 mod policy;
 mod recent;
 mod refusal;
+mod wish;
 
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,7 @@ use crate::phone::PhoneNumber;
 
 pub use policy::{Policy, Rate};
 pub use refusal::{Limit, Refusal};
+pub use wish::Wish;
 
 /// Digits at the end that do not count for a range: carriers allot numbers by the ten thousand.
 const RANGE_DIGITS: usize = 4;
@@ -117,22 +119,51 @@ impl Guard {
         until: Instant,
     ) -> Result<Admission, Refusal> {
         self.policy.screen(number)?;
-        let e164 = number.e164();
-        let range = e164.len().saturating_sub(RANGE_DIGITS);
-        let admission = Admission {
-            number: self.name(b"number", e164),
-            range: self.name(b"range", e164.get(..range).unwrap_or("")),
-            tenant: self.name(b"tenant", tenant),
-            at: self.time(now),
-            until: self.time(until.min(now + Policy::LONGEST_CHALLENGE)),
-        };
-        self.check(&admission)?;
-
-        let policy = &self.policy;
+        let until = until.min(now + Policy::LONGEST_CHALLENGE);
+        let admission = self.asked(tenant, number, now, until);
+        self.check(&admission, true)?;
         let at = admission.at;
         let known = self.numbers.touch(admission.number, at);
         known.open.retain(|until| *until > at);
         known.open.push(admission.until);
+        self.note(&admission);
+        Ok(admission)
+    }
+
+    /// Asks for a further text of a challenge that is open: it counts towards every rate as a new
+    /// challenge would, for it costs and disturbs as much.
+    ///
+    /// # Errors
+    /// [`Refusal`], with the time after which to ask again if time helps.
+    pub fn admit_again(
+        &mut self,
+        tenant: &str,
+        number: &PhoneNumber,
+        now: Instant,
+    ) -> Result<(), Refusal> {
+        self.policy.screen(number)?;
+        let again = self.asked(tenant, number, now, now);
+        self.check(&again, false)?;
+        self.note(&again);
+        Ok(())
+    }
+
+    fn asked(&self, tenant: &str, number: &PhoneNumber, now: Instant, until: Instant) -> Admission {
+        let e164 = number.e164();
+        let range = e164.len().saturating_sub(RANGE_DIGITS);
+        Admission {
+            number: self.name(b"number", e164),
+            range: self.name(b"range", e164.get(..range).unwrap_or("")),
+            tenant: self.name(b"tenant", tenant),
+            at: self.time(now),
+            until: self.time(until),
+        }
+    }
+
+    fn note(&mut self, admission: &Admission) {
+        let policy = &self.policy;
+        let at = admission.at;
+        let known = self.numbers.touch(admission.number, at);
         known.asked.note(at, &policy.per_number);
         self.ranges
             .touch(admission.range, at)
@@ -141,11 +172,11 @@ impl Guard {
             .touch(admission.tenant, at)
             .note(at, &policy.per_tenant);
         self.all.note(at, &policy.overall);
-        Ok(admission)
     }
 
-    /// Everything that may refuse, the number's own limits last: they tell least about others.
-    fn check(&self, asked: &Admission) -> Result<(), Refusal> {
+    /// Everything that may refuse, the number's own limits last: they tell least about others. What
+    /// is open counts against what is new.
+    fn check(&self, asked: &Admission, is_new: bool) -> Result<(), Refusal> {
         let at = asked.at;
         let policy = &self.policy;
         limit(Limit::Overall, self.all.wait(at, &policy.overall))?;
@@ -163,7 +194,7 @@ impl Guard {
         limit(Limit::Unconfirmed, unconfirmed)?;
         limit(Limit::Number, number.asked.wait(at, &policy.per_number))?;
         let mut open = number.open.iter().filter(|until| **until > at);
-        if open.clone().count() >= policy.open_per_number as usize {
+        if is_new && open.clone().count() >= policy.open_per_number as usize {
             let first = open.by_ref().min().copied().unwrap_or(at);
             limit(Limit::Open, first.saturating_sub(at))?;
         }

@@ -4,11 +4,15 @@
 //! after the answer takes nothing back.
 
 pub mod api_key;
+mod code_hash;
+mod message;
 mod metrics;
 mod sqlite;
 pub mod vault;
 
 pub use api_key::{ApiKey, KeyId, Token};
+pub use code_hash::CodeHash;
+pub use message::{Block, BlockedBy, Message};
 pub use metrics::Metrics;
 pub use sqlite::{OpenError, Sqlite, Use};
 pub use vault::{Vault, VaultError};
@@ -22,7 +26,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::challenge::{Challenge, Entry, Tenant};
+use crate::challenge::{Challenge, Entry, OneTimeCode, Tenant};
 use crate::phone::PhoneNumber;
 
 /// What a store answers, in time. It borrows nothing, so it may be sent anywhere and awaited
@@ -49,7 +53,7 @@ pub enum StoreError {
 /// A method that ends a challenge compares and sets: what has ended stays as it ended.
 pub trait Store: Send + Sync + 'static {
     /// Keeps a new challenge with the first line of its log, unless its idempotency key says that
-    /// it was already asked for.
+    /// it was already asked for, or it is a text to a number that wants none.
     fn begin(&self, new: NewChallenge) -> Pending<Begun>;
 
     /// What an earlier request with this idempotency key began, if there was one.
@@ -70,8 +74,16 @@ pub trait Store: Send + Sync + 'static {
     fn log(&self, id: Uuid, after: u32) -> Pending<Vec<Entry>>;
 
     /// Ends what a process that is gone left open: expired if its time ran out, else failed and
-    /// interrupted. To be called once, before the first challenge of this process.
+    /// interrupted. A challenge whose text has left stays open: see [`Store::standing`]. To be
+    /// called once, before the first challenge of this process.
     fn end_unfinished(&self, now: Timestamp) -> Pending<Unfinished>;
+
+    /// What is open: after [`Store::end_unfinished`], the challenges whose text has left and whose
+    /// code can still be checked.
+    fn standing(&self) -> Pending<Vec<Standing>>;
+
+    /// The keyed hash of a challenge's code, as it is kept. Answers at once.
+    fn hash_code(&self, challenge: Uuid, code: &OneTimeCode) -> CodeHash;
 
     /// The full number of a challenge; `None` once it was purged or erased.
     fn number(&self, id: Uuid) -> Pending<Option<PhoneNumber>>;
@@ -79,8 +91,27 @@ pub trait Store: Send + Sync + 'static {
     /// The latest challenges to a number, newest first, at most `limit`.
     fn history(&self, number: PhoneNumber, limit: u32) -> Pending<Vec<Challenge>>;
 
-    /// Erases a number from every ended challenge: sealed, hashed and masked.
+    /// Erases a number from every ended challenge, sealed, hashed and masked, and the messages that
+    /// came from it. A block stays, by its keyed hash alone.
     fn erase(&self, number: PhoneNumber) -> Pending<Erased>;
+
+    /// Keeps a message that a person sent, and does what it wishes: both or neither.
+    fn keep_message(&self, message: Message) -> Pending<()>;
+
+    /// The latest messages from a number, newest first, at most `limit`.
+    fn messages(&self, number: PhoneNumber, limit: u32) -> Pending<Vec<Message>>;
+
+    /// Whether a number is sent no texts.
+    fn is_blocked(&self, number: PhoneNumber) -> Pending<bool>;
+
+    /// Every number that is sent no texts, the longest blocked first.
+    fn blocks(&self) -> Pending<Vec<Block>>;
+
+    /// Sends a number no more texts; whether it was sent some until now.
+    fn block(&self, number: PhoneNumber, by: BlockedBy, now: Timestamp) -> Pending<bool>;
+
+    /// Sends a number texts again; whether it was blocked.
+    fn unblock(&self, number: PhoneNumber) -> Pending<bool>;
 
     /// Drops what [`Retention`] says is no longer kept, in small steps that let others write.
     fn purge(&self, retention: Retention, now: Timestamp) -> Pending<Purged>;
@@ -111,6 +142,8 @@ pub struct NewChallenge {
     pub number: PhoneNumber,
     /// The request's idempotency key, if it had one.
     pub idempotency: Option<Idempotency>,
+    /// The hash of its code, for a challenge by text. Dropped when the challenge ends.
+    pub code: Option<CodeHash>,
 }
 
 impl fmt::Debug for NewChallenge {
@@ -149,6 +182,8 @@ pub enum Begun {
     New,
     /// Its idempotency key was used before.
     Replay(Replay),
+    /// It is a text, and the number is sent none; nothing was kept.
+    Blocked,
 }
 
 /// What an idempotency key that was used before stands for.
@@ -180,6 +215,17 @@ pub struct Unfinished {
     pub interrupted: u64,
 }
 
+/// A challenge that outlived the process that began it.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// The challenge, open.
+    pub challenge: Challenge,
+    /// Whom its text went to.
+    pub number: PhoneNumber,
+    /// The hash of its code.
+    pub code: CodeHash,
+}
+
 /// What was erased.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Erased {
@@ -187,12 +233,14 @@ pub struct Erased {
     pub challenges: u64,
     /// Challenges to the number that are still open, and so still know it.
     pub still_open: u64,
+    /// Messages from the number that were dropped.
+    pub messages: u64,
 }
 
 /// How long things are kept after a challenge began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// Full numbers, sealed and hashed; the masked number stays.
+    /// Full numbers, sealed and hashed, and messages from them; the masked number stays.
     pub numbers: Duration,
     /// Challenges with their logs.
     pub challenges: Duration,
@@ -216,4 +264,6 @@ pub struct Purged {
     pub challenges: u64,
     /// Idempotency keys forgotten.
     pub idempotency_keys: u64,
+    /// Messages from people dropped.
+    pub messages: u64,
 }

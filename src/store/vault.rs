@@ -1,4 +1,5 @@
-//! The vault: phone numbers sealed at rest, and the keyed hashes by which they are found.
+//! The vault: phone numbers and people's words sealed at rest, and the keyed hashes by which
+//! numbers are found and codes checked.
 //!
 //! One 256-bit key in a file that only its owner can read. From it are derived a sealing key
 //! (XChaCha20-Poly1305, the challenge's id as associated data, so that a sealed number moved to
@@ -19,6 +20,8 @@ use sha2::Sha256;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::CodeHash;
+use crate::challenge::OneTimeCode;
 use crate::phone::PhoneNumber;
 
 /// The key of the vault.
@@ -28,12 +31,12 @@ type Key = Zeroizing<[u8; 32]>;
 /// does not tell its length.
 const PADDED: usize = 16;
 const NONCE: usize = 24;
-const TAG: usize = 16;
 /// Version octet, nonce, padded number, tag.
-const SEALED: usize = 1 + NONCE + PADDED + TAG;
+#[cfg(test)]
+const SEALED: usize = 1 + NONCE + PADDED + 16;
 const VERSION: u8 = 1;
 
-/// Seals and hashes phone numbers.
+/// Seals and hashes what is nobody else's business.
 pub struct Vault {
     sealing: XChaCha20Poly1305,
     hashing: Hmac<Sha256>,
@@ -161,21 +164,7 @@ impl Vault {
             .get_mut(..e164.len())
             .ok_or(VaultError::DoesNotOpen)?
             .copy_from_slice(e164);
-        // 192 random bits a nonce: no two of them meet.
-        let nonce: [u8; NONCE] = rand::random();
-        let payload = Payload {
-            msg: padded.as_slice(),
-            aad: challenge.as_bytes(),
-        };
-        let sealed = self
-            .sealing
-            .encrypt(&XNonce::from(nonce), payload)
-            .map_err(|_| VaultError::DoesNotOpen)?;
-        let mut out = Vec::with_capacity(SEALED);
-        out.push(VERSION);
-        out.extend_from_slice(&nonce);
-        out.extend_from_slice(&sealed);
-        Ok(out)
+        self.seal_octets(challenge.as_bytes(), padded.as_slice())
     }
 
     /// Opens the sealed number of a challenge.
@@ -183,6 +172,56 @@ impl Vault {
     /// # Errors
     /// If it was changed, sealed for another challenge, or sealed with another key.
     pub fn unseal(&self, challenge: Uuid, sealed: &[u8]) -> Result<PhoneNumber, VaultError> {
+        let padded = self.open_octets(challenge.as_bytes(), sealed)?;
+        let end = padded.iter().position(|b| *b == 0).unwrap_or(padded.len());
+        let number = padded
+            .get(..end)
+            .and_then(|e164| std::str::from_utf8(e164).ok())
+            .and_then(|e164| PhoneNumber::parse(e164).ok());
+        number.ok_or(VaultError::DoesNotOpen)
+    }
+
+    /// Seals the words of a message that a person sent.
+    ///
+    /// # Errors
+    /// None for words that fit in memory.
+    pub fn seal_words(&self, message: Uuid, words: &str) -> Result<Vec<u8>, VaultError> {
+        self.seal_octets(&words_of(message), words.as_bytes())
+    }
+
+    /// Opens the sealed words of a message.
+    ///
+    /// # Errors
+    /// If they were changed, sealed for another message, or sealed with another key.
+    pub fn unseal_words(
+        &self,
+        message: Uuid,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<String>, VaultError> {
+        let words = self.open_octets(&words_of(message), sealed)?;
+        let words = std::str::from_utf8(&words).map_err(|_| VaultError::DoesNotOpen)?;
+        Ok(Zeroizing::new(words.to_owned()))
+    }
+
+    fn seal_octets(&self, of: &[u8], octets: &[u8]) -> Result<Vec<u8>, VaultError> {
+        // 192 random bits a nonce: no two of them meet.
+        let nonce: [u8; NONCE] = rand::random();
+        let payload = Payload {
+            msg: octets,
+            aad: of,
+        };
+        let sealed = self
+            .sealing
+            .encrypt(&XNonce::from(nonce), payload)
+            .map_err(|_| VaultError::DoesNotOpen)?;
+        let mut out = Vec::with_capacity(1 + NONCE + sealed.len());
+        out.push(VERSION);
+        out.extend_from_slice(&nonce);
+        out.extend_from_slice(&sealed);
+        Ok(out)
+    }
+
+    fn open_octets(&self, of: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         let opened = (|| {
             let (version, rest) = sealed.split_first()?;
             let (nonce, text) = rest.split_at_checked(NONCE)?;
@@ -190,16 +229,17 @@ impl Vault {
             if *version != VERSION {
                 return None;
             }
-            let payload = Payload {
-                msg: text,
-                aad: challenge.as_bytes(),
-            };
-            let padded = self.sealing.decrypt(&XNonce::from(nonce), payload).ok()?;
-            let padded = Zeroizing::new(padded);
-            let end = padded.iter().position(|b| *b == 0).unwrap_or(padded.len());
-            PhoneNumber::parse(std::str::from_utf8(padded.get(..end)?).ok()?).ok()
+            let payload = Payload { msg: text, aad: of };
+            self.sealing.decrypt(&XNonce::from(nonce), payload).ok()
         })();
-        opened.ok_or(VaultError::DoesNotOpen)
+        opened.map(Zeroizing::new).ok_or(VaultError::DoesNotOpen)
+    }
+
+    /// The keyed hash by which the code of a challenge is checked. Bound to the challenge, so that
+    /// equal codes of two challenges hash apart.
+    pub fn hash_code(&self, challenge: Uuid, code: &OneTimeCode) -> CodeHash {
+        let parts = [challenge.as_bytes().as_slice(), code.reveal().as_bytes()];
+        CodeHash::new(self.hash(b"one-time code", &parts))
     }
 
     /// The keyed hash by which a number's challenges are found.
@@ -217,6 +257,15 @@ impl Vault {
         }
         hash.finalize().into_bytes().into()
     }
+}
+
+/// What the words of a message are bound to: no challenge's number can take their place.
+fn words_of(message: Uuid) -> [u8; 24] {
+    let mut of = *b"words of                ";
+    if let Some(id) = of.get_mut(8..) {
+        id.copy_from_slice(message.as_bytes());
+    }
+    of
 }
 
 fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
@@ -302,6 +351,33 @@ mod tests {
         assert_ne!(hash, vault.hash(b"a", &[b"b", b"cd"]));
         assert_ne!(hash, vault.hash(b"ab", &[b"c", b"d"]));
         assert_ne!(hash, Vault::new(&[8; 32]).hash(b"a", &[b"bc", b"d"]));
+    }
+
+    #[test]
+    fn words_open_for_their_message_alone() {
+        let vault = Vault::new(&[7; 32]);
+        for words in ["", "STOP", "\u{1f600} no more, please"] {
+            let sealed = vault.seal_words(id(1), words).expect("seals");
+            assert!(words.is_empty() || !sealed.windows(4).any(|w| w == b"STOP"));
+            let opened = vault.unseal_words(id(1), &sealed).expect("opens");
+            assert_eq!(opened.as_str(), words);
+            assert!(vault.unseal_words(id(2), &sealed).is_err());
+            assert!(vault.unseal(id(1), &sealed).is_err(), "no number");
+        }
+    }
+
+    #[test]
+    fn the_hash_of_a_code_is_its_challenges_and_keys_alone() {
+        let vault = Vault::new(&[7; 32]);
+        let code = |text| OneTimeCode::parse(text).expect("a code");
+        let hash = vault.hash_code(id(1), &code("123456"));
+        assert!(hash.matches(&vault.hash_code(id(1), &code("123 456"))));
+        assert!(!hash.matches(&vault.hash_code(id(1), &code("123457"))));
+        assert!(!hash.matches(&vault.hash_code(id(1), &code("1234567"))));
+        assert!(!hash.matches(&vault.hash_code(id(2), &code("123456"))));
+        let other = Vault::new(&[8; 32]);
+        assert!(!hash.matches(&other.hash_code(id(1), &code("123456"))));
+        assert_eq!(format!("{hash:?}"), "CodeHash { .. }");
     }
 
     /// RFC 4231 4.2, whose 20-octet key is padded with zeros as any short key is.

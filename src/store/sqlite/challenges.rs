@@ -1,19 +1,18 @@
 //! Challenges, their logs and idempotency keys, in SQL.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
+use super::messages;
+use super::rows::{COLUMNS, challenge, entry, insert_entry, milliseconds};
 use crate::challenge::{
-    Challenge, Channel, Details, Entry, Event, Key, KeySource, Life, Purpose, Reason, Stage, State,
-    Step, Subject, Tenant, What,
+    CarrierWord, Challenge, Channel, Entry, Event, Reason, State, Step, Subject, Tenant,
 };
-use crate::dtmf::Digit;
 use crate::store::{
-    Begun, Idempotency, NewChallenge, Recorded, Replay, StoreError, Unfinished, Vault,
+    Begun, CodeHash, Idempotency, NewChallenge, Recorded, Replay, StoreError, Unfinished, Vault,
 };
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -29,6 +28,7 @@ pub(super) struct Sealed {
     number: Vec<u8>,
     number_hash: [u8; 32],
     request: Option<Request>,
+    code: Option<CodeHash>,
 }
 
 /// An idempotency key and its request, hashed.
@@ -56,6 +56,7 @@ impl Sealed {
             entry,
             number,
             idempotency,
+            code,
         } = new;
         let details = challenge.details();
         let request = idempotency
@@ -69,6 +70,7 @@ impl Sealed {
             challenge,
             entry,
             request,
+            code,
         })
     }
 }
@@ -80,12 +82,18 @@ pub(super) fn begin(connection: &Connection, new: &Sealed) -> Result<Begun> {
         return Ok(Begun::Replay(replay));
     }
     let details = new.challenge.details();
+    if details.channel == Channel::Sms && messages::is_blocked(connection, &new.number_hash)? {
+        return Ok(Begun::Blocked);
+    }
     let life = new.challenge.life();
+    let text = life.text();
     connection
         .prepare_cached(
             "INSERT INTO challenge (id, tenant, subject, purpose, channel, number, number_hash,
-                 masked, locale, created, expires, status, reason, ended, seq)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                 masked, locale, created, expires, status, reason, ended, seq, attempts, code,
+                 text_sending, text_state)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
+                 ?18, ?19)",
         )?
         .execute(params![
             details.id.as_bytes(),
@@ -103,6 +111,10 @@ pub(super) fn begin(connection: &Connection, new: &Sealed) -> Result<Begun> {
             life.state().reason().map(Reason::name),
             life.ended().map(Timestamp::as_millisecond),
             life.seq(),
+            details.attempts.get(),
+            new.code.as_ref().map(CodeHash::octets),
+            text.map(|text| text.sending),
+            text.map(|text| text.state.name()),
         ])?;
     insert_entry(connection, details.id, &new.entry)?;
     if let Some(request) = &new.request {
@@ -149,10 +161,14 @@ pub(super) fn record(
 ) -> Result<Recorded> {
     let id = challenge.details().id;
     let life = challenge.life();
-    // Compare and set: what has ended stays as it ended.
+    let text = life.text();
+    // Compare and set: what has ended stays as it ended. The code is of no more use then.
     let changed = connection
         .prepare_cached(
-            "UPDATE challenge SET status = ?2, reason = ?3, ended = ?4, seq = ?5
+            "UPDATE challenge SET status = ?2, reason = ?3, ended = ?4, seq = ?5, wrong = ?6,
+                 text_sending = ?7, text_state = ?8, text_sent = ?9, text_delivered = ?10,
+                 text_took = ?11, text_error = ?12, text_messages = ?13,
+                 code = CASE WHEN ?4 IS NULL THEN code END
              WHERE id = ?1 AND ended IS NULL",
         )?
         .execute(params![
@@ -161,6 +177,17 @@ pub(super) fn record(
             life.state().reason().map(Reason::name),
             life.ended().map(Timestamp::as_millisecond),
             life.seq(),
+            life.wrong(),
+            text.map(|text| text.sending),
+            text.map(|text| text.state.name()),
+            text.and_then(|text| text.sent)
+                .map(Timestamp::as_millisecond),
+            text.and_then(|text| text.delivered)
+                .map(Timestamp::as_millisecond),
+            text.and_then(|text| text.took_ms).map(milliseconds),
+            text.and_then(|text| text.error.as_ref())
+                .map(CarrierWord::as_str),
+            text.and_then(|text| text.messages),
         ])?;
     if changed == 0 {
         return Ok(match by_id(connection, id)? {
@@ -172,30 +199,6 @@ pub(super) fn record(
         insert_entry(connection, id, entry)?;
     }
     Ok(Recorded::Yes)
-}
-
-fn insert_entry(connection: &Connection, challenge: Uuid, entry: &Entry) -> Result<()> {
-    let (what, key) = match entry.what {
-        What::Stage(stage) => (State::Open(stage).status().name(), None),
-        What::Key(key) => ("key", Some(key)),
-        What::Ended(reason) => (reason.name(), None),
-    };
-    let mut digit = [0; 4];
-    connection
-        .prepare_cached(
-            "INSERT OR REPLACE INTO entry (challenge, seq, at, what, digit, source, counted)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?
-        .execute(params![
-            challenge.as_bytes(),
-            entry.seq,
-            entry.at.as_millisecond(),
-            what,
-            key.map(|key| &*key.digit.as_char().encode_utf8(&mut digit)),
-            key.map(|key| source_name(key.source)),
-            key.map(|key| key.counted),
-        ])?;
-    Ok(())
 }
 
 pub(super) fn find(
@@ -217,8 +220,9 @@ fn by_id(connection: &Connection, id: Uuid) -> Result<Option<Challenge>> {
 
 pub(super) fn log(connection: &Connection, id: Uuid, after: u32) -> Result<Vec<Entry>> {
     let mut statement = connection.prepare_cached(
-        "SELECT seq, at, what, digit, source, counted FROM entry
-         WHERE challenge = ?1 AND seq > ?2 ORDER BY seq",
+        "SELECT seq, at, what, digit, source, counted, sending, messages, took, error, unsent,
+             attempts_left
+         FROM entry WHERE challenge = ?1 AND seq > ?2 ORDER BY seq",
     )?;
     let mut rows = statement.query(params![id.as_bytes(), after])?;
     let mut entries = Vec::new();
@@ -252,22 +256,30 @@ pub(super) fn history(
     Ok(challenges)
 }
 
-/// Ends some of what is open; whether there was any tells if there may be more.
-pub(super) fn end_unfinished(connection: &Connection, now: Timestamp) -> Result<Unfinished> {
+/// Ends some of what is open, after an id in the order of ids. What was ended, and the last id that
+/// was looked at: `None` if there are no more.
+pub(super) fn end_unfinished(
+    connection: &Connection,
+    after: [u8; 16],
+    now: Timestamp,
+) -> Result<(Unfinished, Option<[u8; 16]>)> {
     let mut open = Vec::new();
     {
         let mut statement = connection.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM challenge WHERE ended IS NULL LIMIT {AT_ONCE}"
+            "SELECT {COLUMNS} FROM challenge WHERE ended IS NULL AND id > ?1
+             ORDER BY id LIMIT {AT_ONCE}"
         ))?;
-        let mut rows = statement.query([])?;
+        let mut rows = statement.query([after])?;
         while let Some(row) = rows.next()? {
             open.push(challenge(row)?);
         }
     }
+    let last = open.last().map(|last| *last.details().id.as_bytes());
     let mut ended = Unfinished::default();
     for mut challenge in open {
+        // A challenge whose text has left stays open.
         let Step::Noted(entry) = challenge.apply(Event::Interrupt, now) else {
-            return Err(StoreError::Damaged("an open challenge that cannot end"));
+            continue;
         };
         record(connection, &challenge, &[entry])?;
         match challenge.state() {
@@ -275,90 +287,22 @@ pub(super) fn end_unfinished(connection: &Connection, now: Timestamp) -> Result<
             _ => ended.interrupted += 1,
         }
     }
-    Ok(ended)
+    Ok((ended, last))
 }
 
-const COLUMNS: &str = "id, tenant, subject, purpose, channel, masked, locale, created, expires, \
-                       status, reason, ended, seq";
-
-fn challenge(row: &Row<'_>) -> Result<Challenge> {
-    let reason: Option<String> = row.get(10)?;
-    let state = match reason {
-        Some(reason) => State::Ended(
-            Reason::from_name(&reason).ok_or(StoreError::Damaged("an unknown reason"))?,
-        ),
-        None => State::Open(stage(&row.get::<_, String>(9)?)?),
-    };
-    let ended = row.get::<_, Option<i64>>(11)?.map(time).transpose()?;
-    let life = Life::restore(state, ended, row.get(12)?)
-        .ok_or(StoreError::Damaged("an end without a time"))?;
-    let details = Details {
-        id: Uuid::from_bytes(row.get(0)?),
-        tenant: Tenant::new(&row.get::<_, String>(1)?)
-            .map_err(|_| StoreError::Damaged("a tenant's name"))?,
-        subject: row
-            .get::<_, Option<String>>(2)?
-            .map(|name| Subject::new(&name))
-            .transpose()
-            .map_err(|_| StoreError::Damaged("a subject's length"))?,
-        purpose: Purpose::from_name(&row.get::<_, String>(3)?)
-            .ok_or(StoreError::Damaged("an unknown purpose"))?,
-        channel: Channel::from_name(&row.get::<_, String>(4)?)
-            .ok_or(StoreError::Damaged("an unknown channel"))?,
-        to: row.get::<_, Option<Arc<str>>>(5)?,
-        locale: row.get(6)?,
-        created: time(row.get(7)?)?,
-        expires: time(row.get(8)?)?,
-    };
-    Ok(Challenge::restore(details, life))
-}
-
-fn entry(row: &Row<'_>) -> Result<Entry> {
-    let what: String = row.get(2)?;
-    let what = if what == "key" {
-        let digit: String = row.get(3)?;
-        let source: String = row.get(4)?;
-        let digit = digit.chars().next().and_then(Digit::from_char);
-        What::Key(Key {
-            digit: digit.ok_or(StoreError::Damaged("an unknown key"))?,
-            source: source_from_name(&source).ok_or(StoreError::Damaged("a key's source"))?,
-            counted: row.get(5)?,
-        })
-    } else if let Some(reason) = Reason::from_name(&what) {
-        What::Ended(reason)
-    } else {
-        What::Stage(stage(&what)?)
-    };
-    Ok(Entry {
-        seq: row.get(0)?,
-        at: time(row.get(1)?)?,
-        what,
-    })
-}
-
-fn stage(name: &str) -> Result<Stage> {
-    Stage::ALL
-        .into_iter()
-        .find(|stage| State::Open(*stage).status().name() == name)
-        .ok_or(StoreError::Damaged("an unknown stage"))
-}
-
-const fn source_name(source: KeySource) -> &'static str {
-    match source {
-        KeySource::Rfc4733 => "rfc4733",
-        KeySource::SipInfo => "sip_info",
-        KeySource::InBand => "in_band",
+/// What is open and has a code: the challenge, its sealed number and the hash of its code.
+pub(super) fn standing(connection: &Connection) -> Result<Vec<(Challenge, Vec<u8>, CodeHash)>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS}, number, code FROM challenge
+         WHERE ended IS NULL AND code IS NOT NULL AND number IS NOT NULL ORDER BY id"
+    ))?;
+    let mut rows = statement.query([])?;
+    let mut standing = Vec::new();
+    while let Some(row) = rows.next()? {
+        let code = CodeHash::new(row.get("code")?);
+        standing.push((challenge(row)?, row.get("number")?, code));
     }
-}
-
-fn source_from_name(name: &str) -> Option<KeySource> {
-    [KeySource::Rfc4733, KeySource::SipInfo, KeySource::InBand]
-        .into_iter()
-        .find(|source| source_name(*source) == name)
-}
-
-pub(super) fn time(milliseconds: i64) -> Result<Timestamp> {
-    Timestamp::from_millisecond(milliseconds).map_err(|_| StoreError::Damaged("a time"))
+    Ok(standing)
 }
 
 /// Milliseconds of a time that lies a duration after another.

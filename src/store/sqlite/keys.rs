@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::challenges::time;
+use super::rows::time;
 use crate::challenge::Tenant;
 use crate::store::{ApiKey, KeyId, StoreError};
 

@@ -3,8 +3,10 @@
 
 mod challenges;
 mod keys;
+mod messages;
 mod readers;
 mod retention;
+mod rows;
 mod schema;
 mod writer;
 
@@ -22,14 +24,16 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use uuid::Uuid;
 
 use self::challenges::{Request, Sealed};
+use self::messages::SealedMessage;
 use self::readers::Readers;
 use self::writer::Writer;
 use super::vault::{make_directory, parent};
 use super::{
-    ApiKey, Begun, Erased, Idempotency, KeyId, Metrics, NewChallenge, Pending, Purged, Recorded,
-    Replay, Retention, Store, StoreError, Unfinished, Vault, VaultError,
+    ApiKey, Begun, Block, BlockedBy, CodeHash, Erased, Idempotency, KeyId, Message, Metrics,
+    NewChallenge, Pending, Purged, Recorded, Replay, Retention, Standing, Store, StoreError,
+    Unfinished, Vault, VaultError,
 };
-use crate::challenge::{Challenge, Entry, Tenant};
+use crate::challenge::{Challenge, Entry, OneTimeCode, Tenant};
 use crate::phone::PhoneNumber;
 
 /// How long to wait for another program that writes, such as `ringtrue key create`.
@@ -303,17 +307,40 @@ impl Store for Sqlite {
         };
         Box::pin(async move {
             let mut all = Unfinished::default();
+            let mut after = [0; 16];
             loop {
-                let some = writer
-                    .write(move |connection| challenges::end_unfinished(connection, now))
+                let (some, last) = writer
+                    .write(move |connection| challenges::end_unfinished(connection, after, now))
                     .await?;
-                if some == Unfinished::default() {
-                    return Ok(all);
-                }
                 all.expired += some.expired;
                 all.interrupted += some.interrupted;
+                match last {
+                    Some(last) => after = last,
+                    None => return Ok(all),
+                }
             }
         })
+    }
+
+    fn standing(&self) -> Pending<Vec<Standing>> {
+        let vault = Arc::clone(&self.vault);
+        self.read(move |connection| {
+            let standing = challenges::standing(connection)?.into_iter();
+            standing
+                .map(|(challenge, number, code)| {
+                    let number = vault.unseal(challenge.details().id, &number);
+                    Ok(Standing {
+                        number: number.map_err(|_| StoreError::Damaged("a sealed number"))?,
+                        challenge,
+                        code,
+                    })
+                })
+                .collect()
+        })
+    }
+
+    fn hash_code(&self, challenge: Uuid, code: &OneTimeCode) -> CodeHash {
+        self.vault.hash_code(challenge, code)
     }
 
     fn number(&self, id: Uuid) -> Pending<Option<PhoneNumber>> {
@@ -345,6 +372,38 @@ impl Store for Sqlite {
         })
     }
 
+    fn keep_message(&self, message: Message) -> Pending<()> {
+        match SealedMessage::new(&self.vault, &message) {
+            Ok(sealed) => self.write(move |connection| messages::keep(connection, &sealed)),
+            Err(error) => refused(error),
+        }
+    }
+
+    fn messages(&self, number: PhoneNumber, limit: u32) -> Pending<Vec<Message>> {
+        let vault = Arc::clone(&self.vault);
+        self.read(move |connection| messages::from_number(connection, &vault, &number, limit))
+    }
+
+    fn is_blocked(&self, number: PhoneNumber) -> Pending<bool> {
+        let hash = self.vault.hash_number(&number);
+        self.read(move |connection| messages::is_blocked(connection, &hash))
+    }
+
+    fn blocks(&self) -> Pending<Vec<Block>> {
+        self.read(messages::blocks)
+    }
+
+    fn block(&self, number: PhoneNumber, by: BlockedBy, now: Timestamp) -> Pending<bool> {
+        let hash = self.vault.hash_number(&number);
+        let masked = number.masked();
+        self.write(move |connection| messages::block(connection, &hash, &masked, by, now))
+    }
+
+    fn unblock(&self, number: PhoneNumber) -> Pending<bool> {
+        let hash = self.vault.hash_number(&number);
+        self.write(move |connection| messages::unblock(connection, &hash))
+    }
+
     fn purge(&self, retention: Retention, now: Timestamp) -> Pending<Purged> {
         let Some((writer, _)) = self.hands.clone() else {
             return refused(StoreError::Closed);
@@ -361,6 +420,7 @@ impl Store for Sqlite {
                 all.numbers += some.numbers;
                 all.challenges += some.challenges;
                 all.idempotency_keys += some.idempotency_keys;
+                all.messages += some.messages;
             }
         })
     }

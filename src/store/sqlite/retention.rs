@@ -12,7 +12,7 @@ type Result<T> = std::result::Result<T, StoreError>;
 /// Rows that one step of a purge touches: few enough that nobody waits long for the writer.
 const STEP: i64 = 200;
 
-/// Erases a number from what has ended.
+/// Erases a number from what has ended, with its messages; of a block its keyed hash stays.
 pub(super) fn erase(connection: &Connection, number_hash: &[u8; 32]) -> Result<Erased> {
     let challenges = connection
         .prepare_cached(
@@ -23,9 +23,16 @@ pub(super) fn erase(connection: &Connection, number_hash: &[u8; 32]) -> Result<E
     let still_open = connection
         .prepare_cached("SELECT count(*) FROM challenge WHERE number_hash = ?1")?
         .query_row([number_hash], |row| row.get::<_, i64>(0))?;
+    let messages = connection
+        .prepare_cached("DELETE FROM message WHERE number_hash = ?1")?
+        .execute([number_hash])?;
+    connection
+        .prepare_cached("UPDATE block SET masked = NULL WHERE number_hash = ?1")?
+        .execute([number_hash])?;
     Ok(Erased {
         challenges: challenges as u64,
         still_open: u64::try_from(still_open).unwrap_or(0),
+        messages: messages as u64,
     })
 }
 
@@ -63,10 +70,17 @@ pub(super) fn purge(
                  (SELECT key FROM idempotency WHERE forgotten <= ?1 LIMIT ?2)",
         )?
         .execute(params![now.as_millisecond(), STEP])?;
+    let messages = connection
+        .prepare_cached(
+            "DELETE FROM message WHERE id IN
+                 (SELECT id FROM message WHERE id < ?1 ORDER BY id LIMIT ?2)",
+        )?
+        .execute(params![first_id(now, retention.numbers), STEP])?;
     Ok(Purged {
         numbers: numbers as u64,
         challenges: challenges as u64,
         idempotency_keys: idempotency_keys as u64,
+        messages: messages as u64,
     })
 }
 

@@ -9,7 +9,7 @@ const APPLICATION_ID: i32 = 0x5254_7275;
 
 /// Each step takes a database from the version of its index to the next, in one transaction. A
 /// step that was released is never edited: a change is a new step.
-const STEPS: [&str; 1] = [
+const STEPS: [&str; 2] = [
     // `number` is the only clue to a phone number that this program can undo, and only with its
     // key; `number_hash` finds a number's challenges. Both are gone once purged; `masked` stays
     // until the number is erased.
@@ -67,6 +67,44 @@ const STEPS: [&str; 1] = [
          created INTEGER NOT NULL,
          revoked INTEGER
      ) STRICT, WITHOUT ROWID;",
+    // Texts. `code` is a keyed hash, dropped when the challenge ends. A block outlives the erasure
+    // of its number by its keyed hash alone: forgotten, it would be no block.
+    "ALTER TABLE challenge ADD COLUMN attempts INTEGER NOT NULL DEFAULT 5;
+     ALTER TABLE challenge ADD COLUMN wrong INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE challenge ADD COLUMN code BLOB;
+     ALTER TABLE challenge ADD COLUMN text_sending INTEGER;
+     ALTER TABLE challenge ADD COLUMN text_state TEXT;
+     ALTER TABLE challenge ADD COLUMN text_sent INTEGER;
+     ALTER TABLE challenge ADD COLUMN text_delivered INTEGER;
+     ALTER TABLE challenge ADD COLUMN text_took INTEGER;
+     ALTER TABLE challenge ADD COLUMN text_error TEXT;
+     ALTER TABLE challenge ADD COLUMN text_messages INTEGER;
+
+     ALTER TABLE entry ADD COLUMN sending INTEGER;
+     ALTER TABLE entry ADD COLUMN messages INTEGER;
+     ALTER TABLE entry ADD COLUMN took INTEGER;
+     ALTER TABLE entry ADD COLUMN error TEXT;
+     ALTER TABLE entry ADD COLUMN unsent TEXT;
+     ALTER TABLE entry ADD COLUMN attempts_left INTEGER;
+
+     CREATE TABLE message (
+         id BLOB PRIMARY KEY,
+         at INTEGER NOT NULL,
+         number BLOB,
+         number_hash BLOB,
+         sent_to TEXT NOT NULL,
+         sent_by TEXT NOT NULL,
+         words BLOB NOT NULL,
+         wish TEXT
+     ) STRICT, WITHOUT ROWID;
+     CREATE INDEX message_by_number ON message (number_hash, id) WHERE number_hash IS NOT NULL;
+
+     CREATE TABLE block (
+         number_hash BLOB PRIMARY KEY,
+         masked TEXT,
+         since INTEGER NOT NULL,
+         blocked_by TEXT NOT NULL
+     ) STRICT, WITHOUT ROWID;",
 ];
 
 /// Brings a database to this program's schema.
@@ -114,6 +152,35 @@ mod tests {
             .pragma_query_value(None, "user_version", |row| row.get(0))
             .expect("reads");
         assert_eq!(version, STEPS.len() as i64);
+    }
+
+    #[test]
+    fn a_database_of_the_first_version_keeps_what_is_in_it() {
+        let mut connection = memory();
+        connection.execute_batch(STEPS[0]).expect("the first step");
+        connection
+            .execute_batch(
+                "INSERT INTO challenge VALUES
+                     (x'01', 'idp', NULL, 'sign_in', 'voice', NULL, NULL, NULL, 'en-GB',
+                      1, 2, 'approved', 'key_pressed', 2, 2);
+                 INSERT INTO entry VALUES (x'01', 1, 1, 'queued', NULL, NULL, NULL);
+                 PRAGMA user_version = 1;",
+            )
+            .expect("fills");
+        connection
+            .pragma_update(None, "application_id", APPLICATION_ID)
+            .expect("updates");
+        migrate(&mut connection).expect("migrates");
+        let kept: (i64, i64, Option<Vec<u8>>) = connection
+            .query_row("SELECT attempts, wrong, code FROM challenge", [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+            .expect("reads");
+        assert_eq!(kept, (5, 0, None));
+        let lines: i64 = connection
+            .query_row("SELECT count(*) FROM entry", [], |row| row.get(0))
+            .expect("counts");
+        assert_eq!(lines, 1);
     }
 
     #[test]

@@ -5,7 +5,8 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::challenge::{
-    Channel, Details, Event, Key, KeySource, Purpose, Reason, State, Status, Step, Subject, What,
+    Attempts, Channel, Details, Event, Key, KeySource, Purpose, Reason, State, Status, Step,
+    Subject, What,
 };
 use crate::dtmf::Digit;
 use crate::store::Token;
@@ -67,12 +68,14 @@ fn challenge(n: u8, begins: i64) -> NewChallenge {
         locale: "en-GB".into(),
         created,
         expires: at(begins + 60),
+        attempts: Attempts::default(),
     });
     NewChallenge {
         challenge,
         entry,
         number,
         idempotency: None,
+        code: None,
     }
 }
 
@@ -274,6 +277,7 @@ async fn an_erased_number_is_gone_from_file_and_log() {
     let expected = Erased {
         challenges: 1,
         still_open: 1,
+        messages: 0,
     };
     assert_eq!(erased, Ok(expected));
     let id = ended.details().id;
@@ -351,6 +355,7 @@ async fn what_is_old_is_dropped_in_its_time() {
         numbers: 1,
         challenges: 1,
         idempotency_keys: 1,
+        messages: 0,
     };
     assert_eq!(purged, Ok(all));
     assert_eq!(store.find(tenant("idp"), old.details().id).await, Ok(None));

@@ -1,0 +1,409 @@
+//! Texts: handed over, reported on, checked, sent again; and what people write back.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::{Done, Task};
+use crate::challenge::Tenant;
+use crate::challenge::{
+    CarrierWord, Event, OneTimeCode, Reason, Stage, TextNews, TextState, Unsent,
+};
+use crate::dialplan::TextRoute;
+use crate::engine::TextRouter;
+use crate::engine::handle::{Checked, ResendError, Resending};
+use crate::guard::Wish;
+use crate::sms::dispatch::{Command, Dispatch, Failure, Inbound, News, Report};
+use crate::sms::order::{Acknowledgement, TextRef};
+use crate::store::{Message, StoreError};
+
+/// Messages from people that may be on their way to the store; more are to be delivered again.
+const INBOUND: usize = 64;
+
+/// The way to the texting gateway.
+pub(super) struct Texting {
+    pub commands: mpsc::Sender<Command>,
+    pub route: TextRouter,
+    /// Whether the gateway still reports.
+    pub up: bool,
+    /// Texts to be withdrawn that the gateway had no room for; no more than were handed over.
+    pub unsent: VecDeque<TextRef>,
+    /// Messages from people on their way to the store.
+    pub inbound: usize,
+}
+
+impl Texting {
+    /// Whether it takes texts.
+    pub fn is_up(&self) -> bool {
+        self.up && !self.commands.is_closed()
+    }
+}
+
+type ResendReply = oneshot::Sender<Result<Resending, ResendError>>;
+
+/// A resend that waits for the store's word on the number.
+pub(super) struct Asked {
+    pub id: Uuid,
+    pub reply: ResendReply,
+}
+
+impl Task {
+    /// Hands a text over. What the gateway has no room for was not sent.
+    pub(super) fn dispatch(&mut self, id: Uuid, route: TextRoute, body: Zeroizing<String>) {
+        let Some(open) = self.open.get_mut(&id) else {
+            return;
+        };
+        let Some(sending) = open.text().map(|text| text.sending) else {
+            return;
+        };
+        let deadline = open.deadline;
+        let Some(texts) = &mut open.texts else {
+            return;
+        };
+        let text = TextRef(Uuid::from_bytes(rand::random()));
+        texts.handed(text, Instant::now());
+        self.text_of.insert(text, (id, sending));
+        let dispatch = Dispatch {
+            text,
+            to: texts.to.clone(),
+            route,
+            body,
+            deadline: deadline.into_std(),
+        };
+        let sent = match &self.texting {
+            Some(texting) => texting.commands.try_send(Command::Send(Box::new(dispatch))),
+            None => return,
+        };
+        let why = match sent {
+            Ok(()) => return,
+            Err(TrySendError::Full(_)) => Unsent::Overloaded,
+            Err(TrySendError::Closed(_)) => Unsent::Unavailable,
+        };
+        let news = TextNews::Failed { why, error: None };
+        self.metrics.text(news);
+        self.apply(id, Event::Text { sending, news });
+    }
+
+    /// Takes back a text that has not left.
+    pub(super) fn withdraw(&mut self, text: TextRef) {
+        let Some(texting) = &mut self.texting else {
+            return;
+        };
+        if !texting.unsent.is_empty() {
+            texting.unsent.push_back(text);
+            return;
+        }
+        let sent = texting.commands.try_send(Command::Withdraw(text));
+        if let Err(TrySendError::Full(_)) = sent {
+            texting.unsent.push_back(text);
+        }
+    }
+
+    pub(super) fn text_report(&mut self, report: Report) {
+        match report {
+            Report::Text { text, news } => self.text_news(text, news),
+            Report::Inbound(message) => self.inbound(*message),
+        }
+    }
+
+    fn text_news(&mut self, text: TextRef, news: News) {
+        let Some(&(id, sending)) = self.text_of.get(&text) else {
+            self.metrics.late_reports.inc();
+            return;
+        };
+        let by = match &news {
+            News::Sent { by, .. } | News::Unsure { by } => Some(&**by),
+            _ => None,
+        };
+        tracing::debug!(challenge = %id, sending, by, "news of a text");
+        let news = in_brief(&news);
+        self.metrics.text(news);
+        // Whatever it reports, it may report it too late.
+        self.end(id, Event::Text { sending, news });
+        let stage = self.open.get(&id).and_then(|open| open.stage());
+        if self.config.text.end_undeliverable && stage == Some(Stage::Undeliverable) {
+            self.end(id, Event::Ended(Reason::Undeliverable));
+        }
+    }
+
+    /// The gateway is gone: what has not left will not.
+    pub(super) fn lose_texting(&mut self) {
+        tracing::error!("the texting gateway has stopped");
+        if let Some(texting) = &mut self.texting {
+            texting.up = false;
+        }
+        self.health
+            .send_modify(|health| health.texting = Some(false));
+        let waiting = self.open.iter().filter(|(_, open)| open.unsent().is_some());
+        let waiting: Vec<(Uuid, u8)> = waiting
+            .filter_map(|(id, open)| Some((*id, open.text()?.sending)))
+            .collect();
+        for (id, sending) in waiting {
+            let news = TextNews::Failed {
+                why: Unsent::Unavailable,
+                error: None,
+            };
+            self.apply(id, Event::Text { sending, news });
+        }
+    }
+
+    // Codes.
+
+    /// Judges a code. The attempt is decided here and now, in the order in which codes come; it is
+    /// answered when the line that says so is durable.
+    pub(super) fn check(
+        &mut self,
+        tenant: &Tenant,
+        id: Uuid,
+        code: &OneTimeCode,
+        reply: oneshot::Sender<Checked>,
+    ) {
+        let hash = self.store.hash_code(id, code);
+        let Some(open) = self.owned(tenant, id) else {
+            let _ = reply.send(Checked::NotOpen);
+            return;
+        };
+        if !open.is_text() {
+            let _ = reply.send(Checked::NotText);
+            return;
+        }
+        let was_decided = open.is_decided();
+        let judgement = open.judge(&hash, Instant::now());
+        let seq = open.decided_seq();
+        let decided = open.is_decided() && !was_decided;
+        let deadline = open.deadline;
+        // As many as ask may wait: each asks once, and connections are limited.
+        let Some(states) = open.watch(usize::MAX) else {
+            return;
+        };
+        if decided {
+            self.deadlines.remove(&(deadline, id));
+            self.call_off(id);
+        }
+        self.save(id);
+        let _ = reply.send(Checked::Judged {
+            states,
+            seq,
+            judgement,
+        });
+    }
+
+    // Sending again.
+
+    pub(super) fn resend(&mut self, tenant: &Tenant, id: Uuid, reply: ResendReply) {
+        let ready = self.may_resend(tenant, id);
+        match ready {
+            Err(error) => {
+                let _ = reply.send(Err(error));
+            }
+            Ok(to) => {
+                let blocked = self.store.is_blocked(to);
+                let asked = Box::new(Asked { id, reply });
+                self.doing.push(Box::pin(async move {
+                    let blocked = blocked.await;
+                    Done::AskedToResend { asked, blocked }
+                }));
+            }
+        }
+    }
+
+    fn may_resend(
+        &mut self,
+        tenant: &Tenant,
+        id: Uuid,
+    ) -> Result<crate::phone::PhoneNumber, ResendError> {
+        let policy = &self.config.text;
+        let (resends, between) = (policy.resends, policy.resend_after);
+        let draining = self.health.borrow().draining;
+        let texting_up = self.texting.as_ref().is_some_and(Texting::is_up);
+        let open = self.owned(tenant, id).ok_or(ResendError::Unknown)?;
+        if !open.is_text() {
+            return Err(ResendError::NotText);
+        }
+        if open.is_decided() {
+            return Err(ResendError::Unknown);
+        }
+        if draining {
+            return Err(ResendError::Draining);
+        }
+        if !texting_up {
+            return Err(ResendError::TextingStopped);
+        }
+        let Some(text) = open.text() else {
+            return Err(ResendError::NotText);
+        };
+        let Some(texts) = &mut open.texts else {
+            return Err(ResendError::NotText);
+        };
+        if texts.again.is_none() {
+            return Err(ResendError::CodeNotHeld);
+        }
+        if text.sending > resends {
+            return Err(ResendError::NoMore);
+        }
+        let wait = texts.wait(between, Instant::now());
+        if !wait.is_zero() {
+            return Err(ResendError::TooSoon(wait));
+        }
+        if text.state == TextState::Queued {
+            return Err(ResendError::NotSentYet);
+        }
+        if std::mem::replace(&mut texts.asking, true) {
+            return Err(ResendError::TooSoon(between));
+        }
+        Ok(texts.to.clone())
+    }
+
+    pub(super) fn asked_to_resend(&mut self, asked: Asked, blocked: Result<bool, StoreError>) {
+        let Asked { id, reply } = asked;
+        if let Some(texts) = self.open.get_mut(&id).and_then(|open| open.texts.as_mut()) {
+            texts.asking = false;
+        }
+        let resent = match blocked {
+            Ok(false) => self.send_again(id),
+            Ok(true) => Err(ResendError::Blocked),
+            Err(error) => Err(ResendError::Engine(error.into())),
+        };
+        if resent.is_ok() {
+            self.metrics.resends.inc();
+        }
+        let _ = reply.send(resent);
+    }
+
+    fn send_again(&mut self, id: Uuid) -> Result<Resending, ResendError> {
+        let now = Instant::now();
+        // It may have ended while the store was asked.
+        let open = self.open.get_mut(&id).ok_or(ResendError::Unknown)?;
+        let left = open.deadline.saturating_duration_since(now);
+        let again = open.texts.as_ref().and_then(|texts| texts.again.clone());
+        let again = again.ok_or(ResendError::CodeNotHeld)?;
+        let wording = Arc::clone(&self.config.text.wording);
+        let body = wording
+            .compose(&again.letter, left)
+            .map_err(ResendError::Wording)?;
+        let tenant = again.letter.tenant.as_str();
+        let to = open.texts.as_ref().map(|texts| texts.to.clone());
+        let to = to.ok_or(ResendError::NotText)?;
+        if open.is_decided() || left.is_zero() {
+            return Err(ResendError::Unknown);
+        }
+        self.guard
+            .admit_again(tenant, &to, now.into_std())
+            .map_err(ResendError::Limited)?;
+        if self.apply(id, Event::Resend) {
+            // It expired at this very moment.
+            return Err(ResendError::Unknown);
+        }
+        self.dispatch(id, again.route, body);
+        let open = self.open.get_mut(&id).ok_or(ResendError::Unknown)?;
+        let seq = open.decided_seq();
+        let states = open.watch(usize::MAX).ok_or(ResendError::Unknown)?;
+        Ok(Resending { states, seq })
+    }
+
+    // What people write.
+
+    fn inbound(&mut self, message: Inbound) {
+        let Inbound {
+            by,
+            from,
+            to,
+            words,
+            acknowledgement,
+        } = message;
+        let wish = Wish::of(&words);
+        self.metrics.inbound(wish);
+        let Some(texting) = &mut self.texting else {
+            return;
+        };
+        if texting.inbound >= INBOUND {
+            tracing::warn!(%by, "messages from people come faster than they are kept; delivered again");
+            if let Some(acknowledgement) = acknowledgement {
+                acknowledgement.later();
+            }
+            return;
+        }
+        texting.inbound += 1;
+        let now = Timestamp::now();
+        let random: [u8; 10] = rand::random();
+        let ms = now.as_millisecond().unsigned_abs();
+        let id = uuid::Builder::from_unix_timestamp_millis(ms, &random).into_uuid();
+        tracing::info!(
+            message = %id,
+            %by,
+            from = from.as_ref().map(|from| from.masked()),
+            wish = ?wish,
+            "a person wrote"
+        );
+        let kept = self.store.keep_message(Message {
+            id,
+            at: now,
+            from,
+            to,
+            by,
+            words,
+            wish,
+        });
+        self.doing.push(Box::pin(async move {
+            let kept = kept.await;
+            Done::KeptMessage {
+                acknowledgement,
+                kept,
+            }
+        }));
+    }
+
+    pub(super) fn kept_message(
+        &mut self,
+        acknowledgement: Option<Acknowledgement>,
+        kept: Result<(), StoreError>,
+    ) {
+        if let Some(texting) = &mut self.texting {
+            texting.inbound = texting.inbound.saturating_sub(1);
+        }
+        self.note_store(kept.is_ok());
+        match (acknowledgement, kept) {
+            (Some(acknowledgement), Ok(())) => acknowledgement.taken(),
+            (Some(acknowledgement), Err(error)) => {
+                tracing::error!(%error, "a message from a person could not be kept; delivered again");
+                acknowledgement.later();
+            }
+            (None, Ok(())) => {}
+            (None, Err(error)) => {
+                tracing::error!(%error, "a message from a person could not be kept and is lost");
+            }
+        }
+    }
+}
+
+/// The news as the challenge takes it.
+fn in_brief(news: &News) -> TextNews {
+    let ms = |after: &std::time::Duration| u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+    match news {
+        News::Sent { messages, .. } => TextNews::Sent {
+            messages: *messages,
+        },
+        News::Unsure { .. } => TextNews::Unsure,
+        News::Delivered { after } => TextNews::Delivered { took_ms: ms(after) },
+        News::Undeliverable { error, after } => TextNews::Undeliverable {
+            took_ms: ms(after),
+            error: CarrierWord::new(error),
+        },
+        News::Failed { failure, error } => TextNews::Failed {
+            why: match failure {
+                Failure::Unavailable | Failure::TooLate => Unsent::Unavailable,
+                Failure::Overloaded => Unsent::Overloaded,
+                Failure::Rejected => Unsent::Rejected,
+                Failure::NoSuchNumber => Unsent::NoSuchNumber,
+                Failure::TooLong => Unsent::TooLong,
+            },
+            error: error.as_deref().and_then(CarrierWord::new),
+        },
+    }
+}
