@@ -82,7 +82,7 @@ impl Config {
         if !default.is_ok_and(|locale| locales.contains(&locale)) {
             faults.push(missing(&self.prompts.default_locale, &self.place()));
         }
-        for (tag, place) in dialplan.locales() {
+        for (tag, place) in dialplan.call_locales() {
             let Ok(locale) = tag.parse::<Locale>() else {
                 continue;
             };

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::show::Shown;
 use crate::audio::Codec;
-use crate::dialplan::words::{is_caller_id, is_trunk_name};
+use crate::dialplan::words::{is_caller_id, is_name};
 use crate::document::{At, Fault, Section};
 use crate::sip::transaction::Account;
 use crate::voice::Trunk;
@@ -55,7 +55,7 @@ pub(super) fn read(root: &Section<'_>, folder: &Path) -> BTreeMap<Arc<str>, Trun
 
 /// One trunk; `None` if it has a fault that leaves no trunk, which is noted.
 fn trunk(section: &Section<'_>, folder: &Path) -> Option<Trunk> {
-    let named = is_trunk_name(section.name());
+    let named = is_name(section.name());
     if !named {
         let fault = Fault::new(section.place(), "this is not a trunk's name");
         section.fault(fault.help("use letters, digits, `-` and `_`, at most 64"));
