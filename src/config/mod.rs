@@ -3,8 +3,9 @@
 //! One annotated `ringtrue.toml`, read strictly: an unknown key or a value that makes no sense is
 //! a fault with file, line and fix, and nothing starts. Every key has a default, the one that
 //! stands in the annotated file; without a file the defaults make the demonstration run: loopback
-//! addresses, SQLite in `data`, the `sandbox` trunk.
+//! addresses, SQLite in `data`, the `sandbox` trunk and bind.
 
+mod bind;
 mod call;
 mod challenge;
 mod check;
@@ -13,6 +14,7 @@ mod guard;
 mod log;
 mod media;
 mod prompts;
+mod secret;
 mod server;
 mod show;
 mod sip;
@@ -27,6 +29,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+pub use self::bind::SANDBOX_CENTRE;
 pub use self::challenge::Challenges;
 pub use self::check::Checked;
 pub use self::dialplan::DialplanFolder;
@@ -41,6 +44,7 @@ pub use self::trunk::SANDBOX_PROXY;
 
 use crate::document::{Document, Fault, Faults, Place};
 use crate::guard::Policy;
+use crate::sms::SmppLine;
 use crate::voice::{CallPolicy, Trunk};
 
 /// The file that is read if none is named and it is there.
@@ -65,6 +69,8 @@ pub struct Config {
     pub media: Media,
     /// `[trunk.NAME]`, by name.
     pub trunks: BTreeMap<Arc<str>, Trunk>,
+    /// `[bind.NAME]`, by name.
+    pub binds: BTreeMap<Arc<str>, SmppLine>,
     /// `[call]`
     pub call: CallPolicy,
     /// `[challenge]`
@@ -82,6 +88,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         let sandbox = trunk::sandbox();
+        let centre = bind::sandbox();
         Config {
             file: None,
             server: Server::default(),
@@ -89,6 +96,7 @@ impl Default for Config {
             sip: Sip::default(),
             media: Media::default(),
             trunks: BTreeMap::from([(Arc::clone(&sandbox.name), sandbox)]),
+            binds: BTreeMap::from([(Arc::clone(&centre.bind.name), centre)]),
             call: CallPolicy::default(),
             challenge: Challenges::default(),
             guard: Policy::default(),
@@ -146,6 +154,7 @@ impl Config {
                 sip: sip::read(&root.section("sip")),
                 media: media::read(&root.section("media")),
                 trunks: trunk::read(&root, folder),
+                binds: bind::read(&root, folder),
                 call: call::read(&root.section("call")),
                 challenge: challenge::read(&root.section("challenge")),
                 guard: guard::read(&root.section("guard")),

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use super::config::BindConfig;
 use super::driver::Driver;
 use super::order::{BindState, Report, TextOrder};
+use super::tls::TlsError;
 use crate::smpp::pdu::EncodeError;
 
 /// One bind to a message centre, run by a task of its own. Dropped, it stops as by
@@ -35,13 +36,24 @@ pub enum NotQueued {
     Stopped(Box<TextOrder>),
 }
 
+/// Why a bind cannot be started.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// A field of the bind does not fit the wire.
+    #[error(transparent)]
+    Unsendable(#[from] EncodeError),
+    /// TLS cannot be spoken.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
 impl Bind {
     /// Starts a bind on the current tokio runtime. What happens goes to `reports`; a receiver that
     /// falls behind makes the bind take fewer orders, and loses nothing.
     ///
     /// # Errors
-    /// A field of the bind does not fit the wire.
-    pub fn start(config: BindConfig, reports: mpsc::Sender<Report>) -> Result<Bind, EncodeError> {
+    /// A field of the bind does not fit the wire, or TLS cannot be spoken.
+    pub fn start(config: BindConfig, reports: mpsc::Sender<Report>) -> Result<Bind, StartError> {
         let now = Instant::now();
         let name = config.name.clone();
         let (orders, queue) = mpsc::channel(config.queue.max(1));

@@ -10,6 +10,9 @@ pub mod dispatch;
 mod driver;
 mod flight;
 pub mod order;
+mod tls;
+pub mod wire;
 
-pub use bind::{Bind, NotQueued};
-pub use config::BindConfig;
+pub use bind::{Bind, NotQueued, StartError};
+pub use config::{BindConfig, SmppLine};
+pub use tls::{Tls, TlsError};
