@@ -9,7 +9,10 @@ mod config;
 pub mod dispatch;
 mod driver;
 mod flight;
+pub mod gateway;
+mod inbound;
 pub mod order;
+pub mod routing;
 mod tls;
 pub mod wire;
 

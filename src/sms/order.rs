@@ -176,6 +176,9 @@ pub enum NotSent {
     /// The bind is down.
     #[error("the bind is down")]
     Down,
+    /// The bind's queue is full.
+    #[error("the bind's queue is full")]
+    Full,
     /// The bind is a receiver.
     #[error("the bind only receives")]
     Receiver,
