@@ -7,21 +7,34 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::api;
 use crate::audio::{Locale, PromptLibrary};
-use crate::config::{Config, SANDBOX_PROXY};
+use crate::config::{Config, SANDBOX_CENTRE, SANDBOX_PROXY};
 use crate::dialplan::Dialplan;
 use crate::engine::{Engine, EngineConfig, EngineHandle, Metrics};
 use crate::guard::Guard;
+use crate::sms::SmppLine;
+use crate::sms::sandbox::{Sandbox, Shown};
 use crate::store::{Metrics as StoreMetrics, Retention, Sqlite, Store, Use};
 use crate::voice::Trunk;
 use crate::voice::gateway::{Gateway, GatewayConfig};
 use crate::voice::handset::{Handset, Timing};
 use crate::voice::media::MediaConfig;
 use crate::voice::wire::Tap;
+
+/// The texting gateway's types, beside those of the same name for calls.
+pub mod texting {
+    pub use crate::sms::dispatch::{Command, Report};
+    pub use crate::sms::gateway::{Gateway, GatewayConfig};
+    pub use crate::sms::sandbox::Timing;
+    pub use crate::sms::wire::Tap;
+}
+
+/// Texts to the sandbox that may wait to be shown.
+const WATCHED: usize = 64;
 
 /// What the two planes need that the configuration names: trunks, dialplan, prompts, and the
 /// sandbox phone where there is no trunk.
@@ -119,6 +132,73 @@ fn lead_to_sandbox(trunk: &mut Trunk, address: SocketAddr) {
         if &*trunk.domain == SANDBOX_PROXY {
             trunk.domain = address.ip().to_string().into();
         }
+    }
+}
+
+/// The texting gateway, and the sandbox message centre where a bind names it. Dropped, it stops.
+pub struct Texts {
+    /// What texts to the sandbox say, for the demonstration; nobody needs to read it.
+    pub shown: mpsc::Receiver<Shown>,
+    task: JoinHandle<()>,
+    stop: watch::Sender<bool>,
+    /// Keeps the sandbox serving, until the gateway has ended.
+    _sandbox: watch::Sender<bool>,
+    /// How long texts that have left have to be answered.
+    grace: Duration,
+}
+
+/// What the engine needs to send texts: where commands go in, and where reports come out.
+pub type TextChannels = (
+    mpsc::Sender<texting::Command>,
+    mpsc::Receiver<texting::Report>,
+);
+
+impl Texts {
+    /// Starts the binds of a configuration that was checked; they connect by and by. `tap` watches
+    /// their connections.
+    ///
+    /// # Errors
+    /// A bind that cannot be: TLS without authorities, a field that does not fit the wire.
+    pub async fn start(
+        config: &Config,
+        tap: texting::Tap,
+    ) -> anyhow::Result<(Texts, TextChannels)> {
+        let (stop, stopped) = watch::channel(false);
+        let (sandbox_stop, sandbox_stopped) = watch::channel(false);
+        let (watcher, shown) = mpsc::channel(WATCHED);
+        let mut binds: Vec<SmppLine> = config.binds.values().cloned().collect();
+        let names_sandbox = |line: &SmppLine| &*line.bind.address == SANDBOX_CENTRE;
+        if binds.iter().any(names_sandbox) {
+            let sandbox = Sandbox::start(texting::Timing::default(), watcher)
+                .await
+                .context("starting the sandbox message centre")?;
+            let address = sandbox.address();
+            tracing::warn!(%address, "texts go to the sandbox message centre, which delivers to nobody");
+            for line in binds.iter_mut().filter(|line| names_sandbox(line)) {
+                line.bind.address = address.to_string().into();
+            }
+            tokio::spawn(sandbox.run(sandbox_stopped));
+        }
+        for line in &mut binds {
+            line.bind.tap = tap.clone();
+            line.bind.drain = config.server.stop_time;
+        }
+        let gateway = texting::Gateway::start(texting::GatewayConfig::new(binds), stopped)
+            .context("starting the texting gateway")?;
+        let texts = Texts {
+            shown,
+            task: gateway.task,
+            stop,
+            _sandbox: sandbox_stop,
+            grace: config.server.stop_time,
+        };
+        Ok((texts, (gateway.commands, gateway.reports)))
+    }
+
+    /// Ends what is on its way in order, then the binds. The reports should be read meanwhile.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        let _ = tokio::time::timeout(self.grace, self.task).await;
     }
 }
 

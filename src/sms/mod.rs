@@ -13,6 +13,7 @@ pub mod gateway;
 mod inbound;
 pub mod order;
 pub mod routing;
+pub mod sandbox;
 mod tls;
 pub mod wire;
 
