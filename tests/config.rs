@@ -218,20 +218,42 @@ fn every_key_is_read() {
     assert_eq!(config.trunks.len(), 2);
     let line = &config.binds["smsc"];
     let (bind, session) = (&line.bind, &line.bind.session);
-    assert_eq!((&*bind.name, &*bind.address), ("smsc", "smpp.example.net:3550"));
+    assert_eq!(
+        (&*bind.name, &*bind.address),
+        ("smsc", "smpp.example.net:3550")
+    );
     let tls = bind.tls.as_ref().unwrap();
     assert_eq!(
         (tls.ca_file.as_deref(), tls.server_name.as_deref()),
-        (Some(Path::new("/etc/ringtrue/ca.pem")), Some("smsc.example.net"))
+        (
+            Some(Path::new("/etc/ringtrue/ca.pem")),
+            Some("smsc.example.net")
+        )
     );
     assert_eq!(
-        (&*session.system_id, session.password.as_str(), &*session.system_type),
+        (
+            &*session.system_id,
+            session.password.as_str(),
+            &*session.system_type
+        ),
         ("us", "secret2", "VMS")
     );
-    assert_eq!((session.kind, session.version), (BindKind::Transmitter, Version::V50));
-    assert_eq!((line.sessions, session.window, session.rate), (2, 50, Some(15.0)));
-    assert_eq!((&*bind.sender, &*bind.service_type), ("+447700900000", "OTP"));
-    assert_eq!((bind.receipts, bind.validity, bind.attempts), (false, false, 2));
+    assert_eq!(
+        (session.kind, session.version),
+        (BindKind::Transmitter, Version::V50)
+    );
+    assert_eq!(
+        (line.sessions, session.window, session.rate),
+        (2, 50, Some(15.0))
+    );
+    assert_eq!(
+        (&*bind.sender, &*bind.service_type),
+        ("+447700900000", "OTP")
+    );
+    assert_eq!(
+        (bind.receipts, bind.validity, bind.attempts),
+        (false, false, 2)
+    );
     assert_eq!(bind.id_form, IdForm::HexThenDecimal);
     assert_eq!(
         bind.style,
@@ -245,7 +267,12 @@ fn every_key_is_read() {
         }
     );
     assert_eq!(
-        [bind.connect, session.response, session.session_init, session.enquire_link],
+        [
+            bind.connect,
+            session.response,
+            session.session_init,
+            session.enquire_link
+        ],
         [3, 7, 7, 15].map(Duration::from_secs)
     );
     assert_eq!(session.inactivity, Some(Duration::from_secs(120)));
@@ -444,7 +471,10 @@ fn a_mistake_names_its_place_and_fix() {
             "[bind.a]\naddress = 'sandbox'\nretry = ['0x58']\ngive_up = ['ESME_RTHROTTLED']",
             "r.toml:4:12: this status is listed twice",
         ),
-        ("[bind.a]\naddress = 'sandbox'\nwindow = 0", "`window` is out of range"),
+        (
+            "[bind.a]\naddress = 'sandbox'\nwindow = 0",
+            "`window` is out of range",
+        ),
         (
             "[call]\nconfirm = '0'",
             "r.toml:1:2: `refuse` and `confirm` are the same key, 0",
@@ -653,6 +683,63 @@ fn parts_that_do_not_fit_each_other_are_told() {
         );
     }
     assert_eq!(got.matches("warning: ").count(), warnings.len(), "{got}");
+}
+
+#[test]
+fn texts_need_binds_that_send() {
+    let rules = "[[rule]]\nprefix = '+'\nbinds = ['main', 'spare']\nlocale = 'xx'\n";
+    let bind = |name: &str, more: &str| {
+        format!("[bind.{name}]\naddress = '192.0.2.1'\nsystem_id = 'u'\npassword = 'p'\n{more}\n")
+    };
+    let check = |config: &str| {
+        let folder = folder(&format!("{PARTS}{config}"), rules, &["en-GB"]);
+        let config = Config::load(&folder.path().join("ringtrue.toml")).unwrap();
+        match config.check() {
+            Ok(checked) => checked.warnings.iter().map(|w| format!("{w}\n")).collect(),
+            Err(faults) => faults.to_string(),
+        }
+    };
+    let got = check(&bind("mian", ""));
+    assert!(
+        got.contains("a.toml:3:10: there is no bind main in")
+            && got.contains("did you mean \"mian\"?"),
+        "{got}"
+    );
+    let got = check(&format!(
+        "{}{}",
+        bind("main", ""),
+        bind("spare", "mode = 'receiver'")
+    ));
+    assert!(
+        got.contains("a.toml:3:18: bind spare only receives"),
+        "{got}"
+    );
+    // Prompts are for calls: texts of a locale without prompts are no fault.
+    let got = check(&format!(
+        "{}{}{}",
+        bind("main", "mode = 'transmitter'"),
+        bind("spare", "").replace("'u'", "'other'"),
+        bind("more", "").replace("'u'", "'another'"),
+    ));
+    assert!(
+        got.contains("bind main asks for receipts, and no bind of its account receives"),
+        "{got}"
+    );
+    assert!(got.contains("bind more is not used"), "{got}");
+    let got = check(&format!(
+        "{}{}{}",
+        bind("main", "mode = 'transmitter'"),
+        bind("ear", "mode = 'receiver'"),
+        "[bind.spare]\naddress = 'sandbox'\n",
+    ));
+    assert!(
+        !got.contains("asks for receipts") && !got.contains("ear is not used"),
+        "{got}"
+    );
+    assert!(
+        got.contains("texts by bind spare go to the sandbox"),
+        "{got}"
+    );
 }
 
 #[test]

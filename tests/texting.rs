@@ -172,7 +172,11 @@ async fn the_sandbox_does_as_the_number_says() {
     let refused = Some("ESME_RSYSERR".to_owned());
     assert_eq!(house.failed(5).await, (Failure::Rejected, refused));
     // Slowly, throttled at first, with its receipt before the answer, and too late.
-    for (text, to) in [(6, "+447400123404"), (7, "+447400123405"), (8, "+447400123407")] {
+    for (text, to) in [
+        (6, "+447400123404"),
+        (7, "+447400123405"),
+        (8, "+447400123407"),
+    ] {
         house.send(text, to, "x").await;
         house.sent(text).await;
         let news = house.news(text).await;
@@ -286,10 +290,15 @@ async fn what_may_have_left_goes_nowhere_else() {
         }
         seen
     });
-    let mut house = House::new(vec![line("hostile", &hostile), line("sandbox", &address.to_string())]);
+    let mut house = House::new(vec![
+        line("hostile", &hostile),
+        line("sandbox", &address.to_string()),
+    ]);
     let (mut unsure, mut sent) = (Vec::new(), Vec::new());
     for text in 0..200 {
-        house.send(text, "+447400123402", &format!("text {text}")).await;
+        house
+            .send(text, "+447400123402", &format!("text {text}"))
+            .await;
         match house.news(text).await {
             News::Unsure { by } => {
                 assert_eq!(&*by, "hostile");
@@ -306,7 +315,13 @@ async fn what_may_have_left_goes_nowhere_else() {
             break;
         }
     }
-    assert_eq!(timeout(PATIENCE, centre).await.expect("in time").expect("it"), unsure);
+    assert_eq!(
+        timeout(PATIENCE, centre)
+            .await
+            .expect("in time")
+            .expect("it"),
+        unsure
+    );
     let mut arrived = Vec::new();
     while arrived.len() < sent.len() {
         arrived.push(shown.recv().await.expect("a text").words.to_string());
@@ -364,7 +379,10 @@ async fn stopping_reports_everything() {
     house.stop.send_replace(true);
     let mut ends = [0; 20];
     let mut unsure = 0;
-    while let Some(report) = timeout(PATIENCE, house.reports.recv()).await.expect("in time") {
+    while let Some(report) = timeout(PATIENCE, house.reports.recv())
+        .await
+        .expect("in time")
+    {
         let Report::Text { text, news } = report else {
             panic!("nobody wrote")
         };

@@ -102,17 +102,23 @@ fn bind(section: &Section<'_>, folder: &Path) -> Option<SmppLine> {
         let fault = Fault::new(section.place(), "this bind has no `address`");
         section.fault(fault.help("add address = \"the message centre's host and port\""));
     }
-    let sandbox = address.as_ref().is_some_and(|at| at.value == SANDBOX_CENTRE);
+    let sandbox = address
+        .as_ref()
+        .is_some_and(|at| at.value == SANDBOX_CENTRE);
     let session = account(section, folder, sandbox);
     let mut bind = BindConfig::new(
         section.name(),
-        address.as_ref().map_or_else(String::new, |at| with_port(&at.value, tls.is_some())),
+        address
+            .as_ref()
+            .map_or_else(String::new, |at| with_port(&at.value, tls.is_some())),
         session.unwrap_or_else(|| session::Config::new("", "")),
     );
     bind.tls = tls;
     behaviour(section, &mut bind);
     bind.style = style(section);
-    let sessions = section.integer("sessions", 1..=64).map_or(1, |at| at.value as u16);
+    let sessions = section
+        .integer("sessions", 1..=64)
+        .map_or(1, |at| at.value as u16);
     // The cap is the account's: its sessions share it.
     let rate = section.integer("rate", 1..=100_000);
     bind.session.rate = rate.map(|at| at.value as f64 / f64::from(sessions));
@@ -132,10 +138,14 @@ fn account(section: &Section<'_>, folder: &Path, sandbox: bool) -> Option<sessio
         section.fault(fault.help("add the system id that the carrier gave you"));
     }
     let password = secret::read(section, "password", "password_file", folder, fits_field);
-    if matches!(password, Secret::Absent) && !sandbox && section.place_of("system_id") != section.place()
+    if matches!(password, Secret::Absent)
+        && !sandbox
+        && section.place_of("system_id") != section.place()
     {
         let fault = Fault::new(section.place(), "this bind has no `password`");
-        section.fault(fault.help("add `password_file` with the path of a file that holds it on one line"));
+        section.fault(
+            fault.help("add `password_file` with the path of a file that holds it on one line"),
+        );
     }
     let password = match (password, sandbox) {
         (Secret::Given(password), _) => Some(password),
@@ -228,7 +238,10 @@ fn tls(section: &Section<'_>, folder: &Path) -> Option<Tls> {
         ("server_name", server_name.is_some()),
     ] {
         if there {
-            let fault = Fault::new(section.place_of(key), format!("`{key}` goes with tls = true"));
+            let fault = Fault::new(
+                section.place_of(key),
+                format!("`{key}` goes with tls = true"),
+            );
             section.fault(fault.help(format!("add tls = true, or remove `{key}`")));
         }
     }
@@ -247,8 +260,12 @@ fn behaviour(section: &Section<'_>, bind: &mut BindConfig) {
         (text.len() <= 5 && is_ascii(text)).then(|| text.to_owned())
     });
     bind.service_type = service_type.map_or_else(String::new, |at| at.value);
-    bind.receipts = section.flag("receipts").map_or(bind.receipts, |at| at.value);
-    bind.validity = section.flag("validity").map_or(bind.validity, |at| at.value);
+    bind.receipts = section
+        .flag("receipts")
+        .map_or(bind.receipts, |at| at.value);
+    bind.validity = section
+        .flag("validity")
+        .map_or(bind.validity, |at| at.value);
     bind.id_form = choice(section, "id_form", &ID_FORMS, bind.id_form);
     bind.connect = section
         .duration("connect_time", seconds(1, 60))
@@ -280,7 +297,12 @@ fn style(section: &Section<'_>) -> Style {
         default_coding: section
             .integer("data_coding", 0..=255)
             .map_or(default.default_coding, |at| at.value as u8),
-        concatenation: choice(section, "concatenation", &CONCATENATIONS, default.concatenation),
+        concatenation: choice(
+            section,
+            "concatenation",
+            &CONCATENATIONS,
+            default.concatenation,
+        ),
         languages,
         most_messages: section
             .integer("most_messages", 1..=20)
@@ -298,7 +320,10 @@ fn choice<T: Copy>(
     words: &[(&'static str, T)],
     default: T,
 ) -> T {
-    let names: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+    let names: Vec<String> = words
+        .iter()
+        .map(|(word, _)| format!("\"{word}\""))
+        .collect();
     let wanted = format!("one of {}", names.join(", "));
     let Some(At { value, place }) = section.text(key, &wanted) else {
         return default;
@@ -316,7 +341,10 @@ fn choice<T: Copy>(
 }
 
 fn word<T: PartialEq>(words: &[(&'static str, T)], value: &T) -> Option<&'static str> {
-    words.iter().find(|(_, known)| known == value).map(|(word, _)| *word)
+    words
+        .iter()
+        .find(|(_, known)| known == value)
+        .map(|(word, _)| *word)
 }
 
 /// The address with its port; the sandbox has none yet.
@@ -345,9 +373,13 @@ pub(super) fn show(line: &SmppLine) -> Shown {
     let set = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let statuses = |verdict: Verdict| -> Vec<String> {
         let listed = session.verdicts.iter().filter(|(_, v)| *v == verdict);
-        listed.map(|(status, _)| format!("{:#x}", status.0)).collect()
+        listed
+            .map(|(status, _)| format!("{:#x}", status.0))
+            .collect()
     };
-    let rate = session.rate.map(|rate| (rate * f64::from(*sessions)).round() as u64);
+    let rate = session
+        .rate
+        .map(|rate| (rate * f64::from(*sessions)).round() as u64);
     let languages: Vec<&str> = bind
         .style
         .languages
@@ -357,7 +389,10 @@ pub(super) fn show(line: &SmppLine) -> Shown {
     Shown::new(format!("bind.{}", bind.name))
         .with("address", &*bind.address)
         .with("tls", tls.is_some())
-        .with("ca_file", tls.and_then(|t| t.ca_file.as_deref()).map(show::path))
+        .with(
+            "ca_file",
+            tls.and_then(|t| t.ca_file.as_deref()).map(show::path),
+        )
         .with("server_name", tls.and_then(|t| t.server_name.as_deref()))
         .with("system_id", &*session.system_id)
         .with("password", "********")
@@ -374,7 +409,10 @@ pub(super) fn show(line: &SmppLine) -> Shown {
         .with("id_form", word(&ID_FORMS, &bind.id_form))
         .with("alphabet", word(&ALPHABETS, &bind.style.default_alphabet))
         .with("data_coding", bind.style.default_coding)
-        .with("concatenation", word(&CONCATENATIONS, &bind.style.concatenation))
+        .with(
+            "concatenation",
+            word(&CONCATENATIONS, &bind.style.concatenation),
+        )
         .with("languages", languages)
         .with("most_messages", bind.style.most_messages)
         .with("plain_punctuation", bind.style.plain_punctuation)

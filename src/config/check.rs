@@ -109,7 +109,9 @@ impl Config {
             }
             if used && is_sandbox(line) && self.has_carriers() {
                 warn(
-                    format!("there are carriers, and texts by bind {name} go to the sandbox, which delivers to nobody"),
+                    format!(
+                        "there are carriers, and texts by bind {name} go to the sandbox, which delivers to nobody"
+                    ),
                     "lead texts to a carrier's bind, or set binds = false in the dialplan",
                 );
             }
@@ -118,7 +120,10 @@ impl Config {
 
     fn has_carriers(&self) -> bool {
         self.trunks.values().any(|t| &*t.proxy != SANDBOX_PROXY)
-            || self.binds.values().any(|b| &*b.bind.address != SANDBOX_CENTRE)
+            || self
+                .binds
+                .values()
+                .any(|b| &*b.bind.address != SANDBOX_CENTRE)
     }
 
     fn check_locales(&self, dialplan: &Dialplan, faults: &mut Faults, warnings: &mut Vec<Fault>) {

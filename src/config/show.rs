@@ -89,9 +89,7 @@ impl Config {
                 all.insert(section.name, Value::Object(entries));
                 continue;
             };
-            let kind = all
-                .entry(kind)
-                .or_insert_with(|| Value::Object(Map::new()));
+            let kind = all.entry(kind).or_insert_with(|| Value::Object(Map::new()));
             if let Value::Object(kind) = kind {
                 kind.insert(name.to_owned(), Value::Object(entries));
             }

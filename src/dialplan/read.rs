@@ -6,9 +6,7 @@ use std::sync::Arc;
 use super::rule::{Binds, CallWay, Kinds, Rule, TextWays, Verdict, Ways};
 use super::words::{is_caller_id, is_locale, is_name, is_sender};
 use super::{Prefix, RefusalCode, TextWay};
-use crate::document::{
-    At, Document, Fault, Faults, Place, Section, TextOrTable, resembling,
-};
+use crate::document::{At, Document, Fault, Faults, Place, Section, TextOrTable, resembling};
 use crate::phone::NumberKind;
 
 /// The most ways that a rule may name for texts.
@@ -144,8 +142,18 @@ fn ways(section: &Section<'_>, own: Defaults, defaults: &Defaults) -> Option<Way
     let binds = own.binds.or(&defaults.binds);
     let locale = own.locale.or_else(|| defaults.locale.clone());
     for (there, key, other, off) in [
-        (own.caller_id.is_some(), "caller_id", "trunk", matches!(trunk, Said::Off | Said::Nothing)),
-        (own.sender.is_some(), "sender", "binds", matches!(binds, Said::Off | Said::Nothing)),
+        (
+            own.caller_id.is_some(),
+            "caller_id",
+            "trunk",
+            matches!(trunk, Said::Off | Said::Nothing),
+        ),
+        (
+            own.sender.is_some(),
+            "sender",
+            "binds",
+            matches!(binds, Said::Off | Said::Nothing),
+        ),
     ] {
         if there && off {
             let text = format!("`{key}` goes with `{other}`, which is not here");

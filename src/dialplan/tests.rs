@@ -90,33 +90,63 @@ fn texts_go_by_the_cheapest_of_the_binds() {
     assert_eq!((&*spanish.ways[0].by, spanish.ways[0].cost), ("one", 2));
     let explained = plan.explain(&number(MOBILE)).to_string();
     assert!(
-        explained.contains(
-            "  texts      free, cost 0, weight 1\n             b, cost 1, weight 3\n"
-        ) && explained.contains("  sender     80800\n"),
+        explained
+            .contains("  texts      free, cost 0, weight 1\n             b, cost 1, weight 3\n")
+            && explained.contains("  sender     80800\n"),
         "{explained}"
     );
-    let binds: Vec<String> = plan.binds().map(|(b, p)| format!("{b} {}", p.line)).collect();
-    assert_eq!(binds, ["cheap 3", "free 11", "b 11", "a 11", "dear 11", "one 22"]);
+    let binds: Vec<String> = plan
+        .binds()
+        .map(|(b, p)| format!("{b} {}", p.line))
+        .collect();
+    assert_eq!(
+        binds,
+        ["cheap 3", "free 11", "b 11", "a 11", "dear 11", "one 22"]
+    );
 }
 
 #[test]
 fn faulty_binds_name_the_place_and_the_fix() {
     let rule = |keys: &str| faults(&format!("[[rule]]\nprefix = '+1'\nlocale = 'en'\n{keys}"));
     for (keys, expected) in [
-        ("binds = []", "a.toml:4:9: `binds` cannot be a list\n  fix: write the names of one or more"),
+        (
+            "binds = []",
+            "a.toml:4:9: `binds` cannot be a list\n  fix: write the names of one or more",
+        ),
         ("binds = [1]", "a.toml:4:10: `binds` cannot be a number"),
         ("binds = 'a b'", "a.toml:4:9: this is not a bind's name"),
-        ("binds = ['a', { name = 'a' }]", "a.toml:4:24: bind a is listed twice"),
-        ("binds = [{ cost = 2 }]", "a.toml:4:10: this way has no `name`"),
-        ("binds = [{ name = 'a', weight = 0 }]", "`weight` is out of range"),
+        (
+            "binds = ['a', { name = 'a' }]",
+            "a.toml:4:24: bind a is listed twice",
+        ),
+        (
+            "binds = [{ cost = 2 }]",
+            "a.toml:4:10: this way has no `name`",
+        ),
+        (
+            "binds = [{ name = 'a', weight = 0 }]",
+            "`weight` is out of range",
+        ),
         (
             "binds = [{ name = 'a', costs = 1 }]",
             "a.toml:4:24: unknown key `costs` in [bind]\n  fix: did you mean `cost`?",
         ),
-        ("binds = ['a']\nsender = 'a name too long'", "a.toml:5:10: `sender` cannot be this text"),
-        ("trunk = 'a'\nsender = 'Brand'", "`sender` goes with `binds`, which is not here"),
-        ("binds = 'a'\ncaller_id = '+1'", "`caller_id` goes with `trunk`, which is not here"),
-        ("trunk = false\nbinds = false", "this rule has no `trunk` and no `binds`"),
+        (
+            "binds = ['a']\nsender = 'a name too long'",
+            "a.toml:5:10: `sender` cannot be this text",
+        ),
+        (
+            "trunk = 'a'\nsender = 'Brand'",
+            "`sender` goes with `binds`, which is not here",
+        ),
+        (
+            "binds = 'a'\ncaller_id = '+1'",
+            "`caller_id` goes with `trunk`, which is not here",
+        ),
+        (
+            "trunk = false\nbinds = false",
+            "this rule has no `trunk` and no `binds`",
+        ),
     ] {
         let got = rule(keys);
         assert!(got.contains(expected), "{keys}\n{got}");
@@ -124,7 +154,10 @@ fn faulty_binds_name_the_place_and_the_fix() {
     }
     for key in ["binds", "sender"] {
         let got = rule(&format!("refuse = 'x'\n{key} = 'a'"));
-        assert!(got.contains(&format!("a rule that refuses has no `{key}`")), "{got}");
+        assert!(
+            got.contains(&format!("a rule that refuses has no `{key}`")),
+            "{got}"
+        );
     }
 }
 

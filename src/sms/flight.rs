@@ -137,7 +137,10 @@ impl Flights {
 impl Flight {
     /// Why it is of no more use, if it is; what has begun to leave goes on.
     pub(super) fn past(&self, now: Instant) -> Option<NotSent> {
-        let unwanted = self.withdrawal.as_ref().is_some_and(Withdrawal::is_withdrawn);
+        let unwanted = self
+            .withdrawal
+            .as_ref()
+            .is_some_and(Withdrawal::is_withdrawn);
         if unwanted && self.began.is_none() {
             return Some(NotSent::Withdrawn);
         }

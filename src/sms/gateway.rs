@@ -149,7 +149,10 @@ impl Gateway {
 /// than it may send in two seconds, so that others can help out.
 fn room(bind: &BindConfig) -> u32 {
     let window = u32::from(bind.session.window) * 2;
-    let paced = bind.session.rate.map_or(u32::MAX, |rate| (rate * 2.0) as u32);
+    let paced = bind
+        .session
+        .rate
+        .map_or(u32::MAX, |rate| (rate * 2.0) as u32);
     window.min(paced).max(LEAST_ROOM)
 }
 
@@ -301,7 +304,9 @@ impl Exchange {
                 let addresses = (&from, &to);
                 let line = self.line_names.get(usize::from(link.line));
                 let by = line.unwrap_or(&report.bind);
-                let inbound = self.inbox.take(now, by, addresses, reading, acknowledgement);
+                let inbound = self
+                    .inbox
+                    .take(now, by, addresses, reading, acknowledgement);
                 let inbound = inbound.map(|inbound| Report::Inbound(Box::new(inbound)));
                 self.outbox.extend(inbound);
             }
@@ -325,7 +330,9 @@ fn text_order(order: Order) -> TextOrder {
     TextOrder {
         text: order.text,
         to: destination(&order.to),
-        sender: order.sender.map(|sender| Address::sender(&sender).to_owned()),
+        sender: order
+            .sender
+            .map(|sender| Address::sender(&sender).to_owned()),
         body: order.body,
         deadline: order.deadline,
         patient: order.patient,

@@ -49,8 +49,7 @@ impl Inbox {
                     destination: to.as_address(),
                     ..Sms::default()
                 };
-                let (words, pieces) =
-                    self.pieces.add(now, &sms, part, words, acknowledgement)?;
+                let (words, pieces) = self.pieces.add(now, &sms, part, words, acknowledgement)?;
                 let whole = pieces.into_iter().reduce(Acknowledgement::and);
                 (words, whole.unwrap_or_default())
             }
@@ -121,7 +120,10 @@ mod tests {
         assert_eq!((&*stop.to, stop.words.as_str()), ("80800", "STOP"));
         let part = |number| Part::new(7, 2, number);
         assert!(take(now, &from, "ter", part(2)).is_none());
-        assert_eq!(take(now, &from, "la", part(1)).unwrap().words.as_str(), "later");
+        assert_eq!(
+            take(now, &from, "la", part(1)).unwrap().words.as_str(),
+            "later"
+        );
         // Too late for its second piece.
         assert!(take(now, &from, "la", part(1)).is_none());
         assert!(take(now + PATIENCE, &from, "ter", part(2)).is_none());

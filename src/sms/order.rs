@@ -225,18 +225,18 @@ impl BindState {
     }
 }
 
+/// Where the answers to deliveries of one bind go.
+pub(super) type Answers = mpsc::Sender<(DeliveryHandle, Status)>;
+
 /// Tells the message centre what became of a delivery, or of the several that make up one message.
 /// Dropped without a word, it asks for them to be made again later.
 #[derive(Debug, Default)]
 pub struct Acknowledgement {
-    deliveries: SmallVec<[(mpsc::Sender<(DeliveryHandle, Status)>, DeliveryHandle); 1]>,
+    deliveries: SmallVec<[(Answers, DeliveryHandle); 1]>,
 }
 
 impl Acknowledgement {
-    pub(super) fn new(
-        to: mpsc::Sender<(DeliveryHandle, Status)>,
-        handle: DeliveryHandle,
-    ) -> Acknowledgement {
+    pub(super) fn new(to: Answers, handle: DeliveryHandle) -> Acknowledgement {
         Acknowledgement {
             deliveries: SmallVec::from_iter([(to, handle)]),
         }

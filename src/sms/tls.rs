@@ -36,7 +36,9 @@ pub enum TlsError {
         why: String,
     },
     /// The platform has no authorities.
-    #[error("this machine trusts no certificate authority: name one by ca_file, or install its ca-certificates")]
+    #[error(
+        "this machine trusts no certificate authority: name one by ca_file, or install its ca-certificates"
+    )]
     NoAuthorities,
     /// The name cannot stand in a certificate.
     #[error("{0:?} is no name that a certificate can have: set server_name")]
@@ -74,7 +76,9 @@ impl Dialler {
 
 impl std::fmt::Debug for Dialler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Dialler").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Dialler")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -106,7 +110,9 @@ fn authorities(ca_file: Option<&std::path::Path>) -> Result<RootCertStore, TlsEr
     let certificates = CertificateDer::pem_file_iter(file).map_err(|e| unusable(e.to_string()))?;
     for certificate in certificates {
         let certificate = certificate.map_err(|e| unusable(e.to_string()))?;
-        roots.add(certificate).map_err(|e| unusable(e.to_string()))?;
+        roots
+            .add(certificate)
+            .map_err(|e| unusable(e.to_string()))?;
     }
     if roots.is_empty() {
         return Err(unusable("it holds no certificate in PEM".to_owned()));

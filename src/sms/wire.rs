@@ -41,7 +41,11 @@ impl Tap {
 
 impl std::fmt::Debug for Tap {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.0.is_some() { "Tap(watched)" } else { "Tap" })
+        f.write_str(if self.0.is_some() {
+            "Tap(watched)"
+        } else {
+            "Tap"
+        })
     }
 }
 

@@ -91,7 +91,9 @@ impl Driver {
         let (acknowledge, acknowledgements) = mpsc::channel(config.session.deliveries.max(1) * 2);
         let mut random = StdRng::from_rng(&mut rand::rng());
         let tls = config.tls.as_ref();
-        let dialler = tls.map(|tls| Dialler::new(tls, &config.address)).transpose()?;
+        let dialler = tls
+            .map(|tls| Dialler::new(tls, &config.address))
+            .transpose()?;
         Ok(Driver {
             dialler,
             session: Session::new(config.session.clone(), now)?,
@@ -136,8 +138,7 @@ impl Driver {
                 None => break,
                 Some(Ok(Ok(connection))) => {
                     let Ends { local, peer } = connection.ends;
-                    let watched =
-                        Watched::new(&self.config.tap, &self.config.name, local, peer);
+                    let watched = Watched::new(&self.config.tap, &self.config.name, local, peer);
                     let (closed, stood) = match connection.stream {
                         Stream::Plain(stream) => self.converse(stream, watched).await?,
                         Stream::Tls(stream) => self.converse(stream, watched).await?,
@@ -239,7 +240,8 @@ impl Driver {
                 return Ok((closed, stood));
             }
             if self.outbox.is_empty() {
-                self.turn(&mut stream, watched.as_ref(), clock.as_mut(), now).await;
+                self.turn(&mut stream, watched.as_ref(), clock.as_mut(), now)
+                    .await;
             } else {
                 // The receiver has fallen behind: the session goes on, and so does waiting.
                 let reports = self.reports.clone();

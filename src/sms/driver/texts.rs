@@ -41,7 +41,11 @@ impl Driver {
             self.hand_back(order.text, NotSent::TooLate);
             return;
         }
-        if order.withdrawal.as_ref().is_some_and(Withdrawal::is_withdrawn) {
+        if order
+            .withdrawal
+            .as_ref()
+            .is_some_and(Withdrawal::is_withdrawn)
+        {
             self.hand_back(order.text, NotSent::Withdrawn);
             return;
         }

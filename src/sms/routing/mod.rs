@@ -271,7 +271,13 @@ impl Routing {
             None
         };
         if let Some(failure) = failure {
-            self.report(text, News::Failed { failure, error: None });
+            self.report(
+                text,
+                News::Failed {
+                    failure,
+                    error: None,
+                },
+            );
             return;
         }
         let until = deadline.min(now + self.config.patience);
@@ -473,7 +479,9 @@ impl Routing {
     }
 
     fn any_up(&self, ways: &Ways) -> bool {
-        let lines = ways.iter().filter_map(|way| self.lines.get(usize::from(way.line)));
+        let lines = ways
+            .iter()
+            .filter_map(|way| self.lines.get(usize::from(way.line)));
         lines.into_iter().any(Line::is_up)
     }
 
@@ -566,7 +574,9 @@ impl Routing {
             };
             let key = key.clone();
             let text = self.queues.get(&key).and_then(|q| q.get(&number)).copied();
-            let ways = text.and_then(|text| self.texts.get(&text)).map(|it| it.ways.clone());
+            let ways = text
+                .and_then(|text| self.texts.get(&text))
+                .map(|it| it.ways.clone());
             let (Some(text), Some(ways)) = (text, ways) else {
                 return;
             };

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
+use crate::smpp::receipt::{Bounded, Fate, Joiner, Key, Receipt};
 use crate::sms::dispatch::News;
 use crate::sms::order::TextRef;
-use crate::smpp::receipt::{Bounded, Fate, Joiner, Key, Receipt};
 
 /// The longest word on an error, in octets.
 const LONGEST_ERROR: usize = 64;

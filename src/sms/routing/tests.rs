@@ -177,13 +177,20 @@ impl House {
 
     fn quiet(&mut self) {
         self.collect();
-        assert!(self.orders.is_empty() && self.news.is_empty(), "{:?}", self.news);
+        assert!(
+            self.orders.is_empty() && self.news.is_empty(),
+            "{:?}",
+            self.news
+        );
     }
 }
 
 #[test]
 fn the_cheapest_that_is_up_and_quick_takes_it() {
-    let mut house = House::new(config(&["a", "b", "c"]), &[("a", 1, 1), ("b", 2, 1), ("c", 3, 1)]);
+    let mut house = House::new(
+        config(&["a", "b", "c"]),
+        &[("a", 1, 1), ("b", 2, 1), ("c", 3, 1)],
+    );
     house.send(1);
     assert_eq!(house.ordered(1), 0);
     house.turned(0, false);
@@ -257,7 +264,10 @@ fn a_way_that_cannot_is_followed_by_the_next() {
     house.fared(0, 2, refused(Failure::Rejected));
     assert_eq!(house.ordered(2), 1);
     house.fared(1, 2, refused(Failure::Rejected));
-    assert_eq!(house.failed(2), (Failure::Rejected, Some("ESME_RX".to_owned())));
+    assert_eq!(
+        house.failed(2),
+        (Failure::Rejected, Some("ESME_RX".to_owned()))
+    );
     // A refusal that no carrier will differ in.
     house.send(3);
     house.ordered(3);
@@ -270,7 +280,12 @@ fn a_way_that_cannot_is_followed_by_the_next() {
     assert_eq!(house.failed(3).0, Failure::NoSuchNumber);
     // Too long for each.
     house.send(4);
-    let long = || NotSent::Text(TextError::TooLong { messages: 9, most: 4 });
+    let long = || {
+        NotSent::Text(TextError::TooLong {
+            messages: 9,
+            most: 4,
+        })
+    };
     house.ordered(4);
     house.fared(0, 4, Fate::NotSent(long()));
     assert_eq!(house.ordered(4), 1);
@@ -298,7 +313,9 @@ fn what_may_have_left_goes_nowhere_else() {
     house.pass(200 * SECOND);
     house.quiet();
     // The answer that comes late, and its receipt.
-    house.routing.answered_late(house.now, link(0), text(1), Ok(key("77")));
+    house
+        .routing
+        .answered_late(house.now, link(0), text(1), Ok(key("77")));
     house.receipt(0, "77", "stat:DELIVRD");
     let after = 200 * SECOND;
     assert_eq!(house.news(1), News::Delivered { after });
@@ -312,7 +329,9 @@ fn what_may_have_left_goes_nowhere_else() {
     house.fared(0, 3, unknown);
     house.news(3);
     let late = Err("ESME_RSYSERR".into());
-    house.routing.answered_late(house.now, link(0), text(3), late);
+    house
+        .routing
+        .answered_late(house.now, link(0), text(3), late);
     house.collect();
     assert!(matches!(house.news(3), News::Undeliverable { .. }));
     house.receipt(0, "80", "stat:DELIVRD");
@@ -337,7 +356,10 @@ fn congestion_is_waited_out() {
         house.pass(BREATH);
         house.orders.clear();
     }
-    assert_eq!(house.failed(1), (Failure::Overloaded, Some("ESME_RX".to_owned())));
+    assert_eq!(
+        house.failed(1),
+        (Failure::Overloaded, Some("ESME_RX".to_owned()))
+    );
     house.quiet();
 }
 
@@ -503,5 +525,8 @@ fn neither_words_nor_numbers_are_shown() {
     let mut house = House::new(config(&["a"]), &[("a", 1, 1)]);
     house.send(1);
     let shown = format!("{:?}", house.orders[0]);
-    assert!(!shown.contains("123456") && !shown.contains("4474"), "{shown}");
+    assert!(
+        !shown.contains("123456") && !shown.contains("4474"),
+        "{shown}"
+    );
 }
