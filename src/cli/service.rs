@@ -183,7 +183,12 @@ impl Texts {
             line.bind.tap = tap.clone();
             line.bind.drain = config.server.stop_time;
         }
-        let gateway = texting::Gateway::start(texting::GatewayConfig::new(binds), stopped)
+        let gateways = config.text_gateways.values();
+        let gateways = texting::GatewayConfig {
+            http: gateways.map(|gateway| gateway.line.clone()).collect(),
+            ..texting::GatewayConfig::new(binds)
+        };
+        let gateway = texting::Gateway::start(gateways, stopped)
             .context("starting the texting gateway")?;
         let texts = Texts {
             shown,

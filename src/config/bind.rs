@@ -71,10 +71,14 @@ pub(super) fn sandbox() -> SmppLine {
     SmppLine { bind, sessions: 1 }
 }
 
-/// All binds of a file; the sandbox if it has neither binds nor HTTP gateways.
-pub(super) fn read(root: &Section<'_>, folder: &Path) -> BTreeMap<Arc<str>, SmppLine> {
+/// All binds of a file; the sandbox if it has neither binds nor, `alone`, HTTP gateways.
+pub(super) fn read(
+    root: &Section<'_>,
+    folder: &Path,
+    alone: bool,
+) -> BTreeMap<Arc<str>, SmppLine> {
     let sections = root.named("bind");
-    if sections.is_empty() {
+    if sections.is_empty() && alone {
         let sandbox = sandbox();
         return BTreeMap::from([(Arc::clone(&sandbox.bind.name), sandbox)]);
     }

@@ -69,7 +69,11 @@ impl Config {
                 }
                 continue;
             }
-            let names = self.binds.keys().map(|name| &**name);
+            if self.text_gateways.contains_key(name) {
+                continue;
+            }
+            let names = self.binds.keys().chain(self.text_gateways.keys());
+            let names = names.map(|name| &**name);
             let help = match resembling(name, names) {
                 _ if self.dialplan.dir.is_none() => {
                     "write rules of your own, beginning with what `ringtrue dialplan default` prints, \
@@ -77,10 +81,18 @@ impl Config {
                         .to_owned()
                 }
                 Some(near) => format!("did you mean \"{near}\"?"),
-                None => format!("add [bind.{name}] to the configuration, or name another bind"),
+                None => format!(
+                    "add [bind.{name}] or [text_gateway.{name}] to the configuration, or name another bind"
+                ),
             };
             let text = format!("there is no bind {name} in {}", self.origin());
             faults.push(Fault::new(place.clone(), text).help(help));
+        }
+        for name in self.text_gateways.keys() {
+            if self.binds.contains_key(name) {
+                let text = format!("{name} is the name of a bind and of a text gateway");
+                faults.push(Fault::new(self.place(), text).help("give one of them another name"));
+            }
         }
     }
 
@@ -118,8 +130,25 @@ impl Config {
         }
     }
 
+    fn warn_of_text_gateways(&self, dialplan: &Dialplan, warn: &mut impl FnMut(String, &str)) {
+        for (name, gateway) in &self.text_gateways {
+            if !dialplan.binds().any(|(used, _)| used == &**name) {
+                warn(
+                    format!("text gateway {name} is not used: no rule of the dialplan leads to it"),
+                    "add a rule, or remove the text gateway",
+                );
+            }
+            if gateway.line.target.is_open() {
+                warn(
+                    format!("numbers and codes go to text gateway {name} in the clear"),
+                    "use an address that begins with https://",
+                );
+            }
+        }
+    }
+
     fn has_carriers(&self) -> bool {
-        self.trunks.values().any(|t| &*t.proxy != SANDBOX_PROXY)
+        !self.text_gateways.is_empty() || self.trunks.values().any(|t| &*t.proxy != SANDBOX_PROXY)
             || self
                 .binds
                 .values()
@@ -205,6 +234,7 @@ impl Config {
             );
         }
         self.warn_of_binds(dialplan, &mut warn);
+        self.warn_of_text_gateways(dialplan, &mut warn);
         let calls: usize = self.trunks.values().map(|t| t.max_calls).sum();
         if self.media.ports.calls() < calls {
             warn(

@@ -19,6 +19,7 @@ mod server;
 mod show;
 mod sip;
 mod store;
+mod text_gateway;
 mod trunk;
 
 use std::collections::BTreeMap;
@@ -40,6 +41,7 @@ pub use self::server::Server;
 pub use self::show::Shown;
 pub use self::sip::Sip;
 pub use self::store::Store;
+pub use self::text_gateway::TextGateway;
 pub use self::trunk::SANDBOX_PROXY;
 
 use crate::document::{Document, Fault, Faults, Place};
@@ -71,6 +73,8 @@ pub struct Config {
     pub trunks: BTreeMap<Arc<str>, Trunk>,
     /// `[bind.NAME]`, by name.
     pub binds: BTreeMap<Arc<str>, SmppLine>,
+    /// `[text_gateway.NAME]`, by name.
+    pub text_gateways: BTreeMap<Arc<str>, TextGateway>,
     /// `[call]`
     pub call: CallPolicy,
     /// `[challenge]`
@@ -97,6 +101,7 @@ impl Default for Config {
             media: Media::default(),
             trunks: BTreeMap::from([(Arc::clone(&sandbox.name), sandbox)]),
             binds: BTreeMap::from([(Arc::clone(&centre.bind.name), centre)]),
+            text_gateways: BTreeMap::new(),
             call: CallPolicy::default(),
             challenge: Challenges::default(),
             guard: Policy::default(),
@@ -147,6 +152,7 @@ impl Config {
         let document = Document::parse(name, text)?;
         let config = {
             let root = document.root();
+            let text_gateways = text_gateway::read(&root, folder);
             Config {
                 file: None,
                 server: server::read(&root.section("server")),
@@ -154,7 +160,8 @@ impl Config {
                 sip: sip::read(&root.section("sip")),
                 media: media::read(&root.section("media")),
                 trunks: trunk::read(&root, folder),
-                binds: bind::read(&root, folder),
+                binds: bind::read(&root, folder, text_gateways.is_empty()),
+                text_gateways,
                 call: call::read(&root.section("call")),
                 challenge: challenge::read(&root.section("challenge")),
                 guard: guard::read(&root.section("guard")),

@@ -66,6 +66,7 @@ impl Config {
         ];
         all.extend(self.trunks.values().map(super::trunk::show));
         all.extend(self.binds.values().map(super::bind::show));
+        all.extend(self.text_gateways.values().map(super::text_gateway::show));
         all.extend([
             super::call::show(&self.call),
             super::challenge::show(&self.challenge),

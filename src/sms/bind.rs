@@ -27,13 +27,13 @@ pub struct Bind {
 
 /// An order that the queue did not take; it is handed back.
 #[derive(Debug, Error)]
-pub enum NotQueued {
+pub enum NotQueued<T = TextOrder> {
     /// The queue is full.
     #[error("the bind's queue is full")]
-    Full(Box<TextOrder>),
+    Full(Box<T>),
     /// The bind has stopped.
     #[error("the bind has stopped")]
-    Stopped(Box<TextOrder>),
+    Stopped(Box<T>),
 }
 
 /// Why a bind cannot be started.

@@ -14,6 +14,7 @@ use tokio::time::sleep_until;
 use super::bind::{Bind, NotQueued, StartError};
 use super::config::{BindConfig, SmppLine};
 use super::dispatch::{Command, Report};
+use super::http::{self, HttpGateway, HttpLine};
 use super::inbound::Inbox;
 use super::order::{self, NotSent, TextOrder, destination};
 use super::routing::{Fate, LineConfig, LinkId, Order, Output, Routing, RoutingConfig};
@@ -33,6 +34,8 @@ const LEAST_ROOM: u32 = 4;
 pub struct GatewayConfig {
     /// Ways to message centres.
     pub binds: Vec<SmppLine>,
+    /// Providers that take texts by HTTP.
+    pub http: Vec<HttpLine>,
     /// Texts that may wait for a way at once; beyond it they fail.
     pub most_waiting: usize,
     /// How long a text waits for a way.
@@ -49,6 +52,7 @@ impl GatewayConfig {
     pub fn new(binds: Vec<SmppLine>) -> GatewayConfig {
         GatewayConfig {
             binds,
+            http: Vec::new(),
             most_waiting: 10_000,
             patience: Duration::from_secs(20),
             most_receipts: 100_000,
@@ -80,7 +84,7 @@ impl Gateway {
     ) -> Result<Gateway, StartError> {
         let (news, from_binds) = mpsc::channel(WAITING);
         let mut lines = Vec::new();
-        let mut links: Vec<Vec<Bind>> = Vec::new();
+        let mut links: Vec<Vec<Link>> = Vec::new();
         let mut names = HashMap::new();
         let mut accounts: Vec<(Arc<str>, String)> = Vec::new();
         for SmppLine { bind, sessions } in config.binds {
@@ -114,9 +118,25 @@ impl Gateway {
                     queue: bind.queue.max(room(&bind) as usize),
                     ..bind.clone()
                 };
-                binds.push(Bind::start(one, news.clone())?);
+                binds.push(Link::Bind(Bind::start(one, news.clone())?));
             }
             links.push(binds);
+        }
+        let (http_news, from_http) = mpsc::channel(WAITING);
+        for one in config.http {
+            let line = u16::try_from(lines.len()).unwrap_or(u16::MAX);
+            let id = LinkId { line, link: 0 };
+            lines.push(LineConfig {
+                name: one.name.clone(),
+                // Nobody else hears of its texts.
+                account: accounts.len() + usize::from(line),
+                links: 1,
+                room: http::room(&one),
+                sends: true,
+                up: true,
+            });
+            let gateway = HttpGateway::start(one, id, http_news.clone())?;
+            links.push(vec![Link::Http(gateway)]);
         }
         let line_names = lines.iter().map(|line| line.name.clone()).collect();
         let routing = RoutingConfig {
@@ -140,7 +160,7 @@ impl Gateway {
         Ok(Gateway {
             commands,
             reports: to_engine,
-            task: tokio::spawn(exchange.run(orders, from_binds, stop)),
+            task: tokio::spawn(exchange.run(orders, (from_binds, from_http), stop)),
         })
     }
 }
@@ -156,12 +176,48 @@ fn room(bind: &BindConfig) -> u32 {
     window.min(paced).max(LEAST_ROOM)
 }
 
+/// What a text leaves by.
+enum Link {
+    Bind(Bind),
+    Http(HttpGateway),
+}
+
+impl Link {
+    /// Takes an order, or says why not.
+    fn take(&self, order: Order) -> Option<NotSent> {
+        let full = match self {
+            Link::Bind(bind) => match bind.try_send(text_order(order)) {
+                Ok(()) => return None,
+                Err(not) => matches!(not, NotQueued::Full(_)),
+            },
+            Link::Http(gateway) => match gateway.try_send(order) {
+                Ok(()) => return None,
+                Err(not) => matches!(not, NotQueued::Full(_)),
+            },
+        };
+        Some(if full { NotSent::Full } else { NotSent::Stopped })
+    }
+
+    async fn stop(self) {
+        match self {
+            Link::Bind(bind) => bind.stop().await,
+            Link::Http(gateway) => gateway.stop().await,
+        }
+    }
+}
+
+/// What binds and HTTP gateways tell.
+type FromLinks = (
+    mpsc::Receiver<order::Report>,
+    mpsc::Receiver<(LinkId, http::News)>,
+);
+
 /// The gateway's task.
 struct Exchange {
     routing: Routing,
     inbox: Inbox,
     /// By line and link; emptied when they stop.
-    links: Vec<Vec<Bind>>,
+    links: Vec<Vec<Link>>,
     names: HashMap<Arc<str>, LinkId>,
     line_names: Vec<Arc<str>>,
     outbox: VecDeque<Report>,
@@ -172,13 +228,14 @@ impl Exchange {
     async fn run(
         mut self,
         mut orders: mpsc::Receiver<Command>,
-        mut from_binds: mpsc::Receiver<order::Report>,
+        (mut from_binds, mut from_http): FromLinks,
         mut stop: watch::Receiver<bool>,
     ) {
         let mut stopping = JoinSet::new();
         let (mut batch, mut news) = (Vec::new(), Vec::new());
+        let (mut asked, mut http_heard) = (Vec::new(), true);
         let (mut ordered, mut heard, mut stopped) = (true, true, false);
-        while ordered || heard || !self.outbox.is_empty() {
+        while ordered || heard || http_heard || !self.outbox.is_empty() {
             self.carry_out();
             self.send_reports();
             let now = Instant::now();
@@ -219,6 +276,13 @@ impl Exchange {
                     // Every bind has ended.
                     heard = count > 0;
                 }
+                count = from_http.recv_many(&mut asked, BATCH), if http_heard && room => {
+                    let now = Instant::now();
+                    for (link, news) in asked.drain(..) {
+                        self.hear_http(now, link, news);
+                    }
+                    http_heard = count > 0;
+                }
                 () = sleep_until(wake.unwrap_or(now).into()), if wake.is_some() => {
                     let now = Instant::now();
                     self.routing.handle_timeout(now);
@@ -235,8 +299,8 @@ impl Exchange {
                 // What is still in the channel is answered yet, as refused.
                 orders.close();
                 self.routing.stop();
-                for bind in self.links.drain(..).flatten() {
-                    stopping.spawn(bind.stop());
+                for link in self.links.drain(..).flatten() {
+                    stopping.spawn(link.stop());
                 }
             }
         }
@@ -256,14 +320,22 @@ impl Exchange {
     fn hand_over(&mut self, by: LinkId, order: Order) {
         let text = order.text;
         let line = self.links.get(usize::from(by.line));
-        let bind = line.and_then(|line| line.get(usize::from(by.link)));
-        let why = match bind.map(|bind| bind.try_send(text_order(order))) {
-            Some(Ok(())) => return,
-            Some(Err(NotQueued::Full(_))) => NotSent::Full,
-            Some(Err(NotQueued::Stopped(_))) | None => NotSent::Stopped,
+        let link = line.and_then(|line| line.get(usize::from(by.link)));
+        let Some(why) = link.map_or(Some(NotSent::Stopped), |link| link.take(order)) else {
+            return;
         };
         let now = Instant::now();
         self.routing.fared(now, by, text, now, Fate::NotSent(why));
+    }
+
+    fn hear_http(&mut self, now: Instant, link: LinkId, news: http::News) {
+        match news {
+            http::News::Fared { text, left, fate } => {
+                self.routing.fared(now, link, text, left, fate);
+            }
+            http::News::Slowed(until) => self.routing.slowed(link, until),
+            http::News::Up => self.routing.turned(now, link, true),
+        }
     }
 
     fn hear(&mut self, now: Instant, report: order::Report) {

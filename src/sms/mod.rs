@@ -10,6 +10,7 @@ pub mod dispatch;
 mod driver;
 mod flight;
 pub mod gateway;
+mod http;
 mod inbound;
 pub mod order;
 pub mod routing;
@@ -19,4 +20,7 @@ pub mod wire;
 
 pub use bind::{Bind, NotQueued, StartError};
 pub use config::{BindConfig, SmppLine};
+pub use http::{
+    Auth, Body, HttpLine, Method, Success, Target, TargetError, Template, TemplateError,
+};
 pub use tls::{Tls, TlsError};

@@ -2,7 +2,7 @@
 //! leave the check out.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -83,17 +83,26 @@ impl std::fmt::Debug for Dialler {
 }
 
 /// What every TLS client here is made of: TLS 1.2 and 1.3, and authorities.
-pub(super) fn client(ca_file: Option<&std::path::Path>) -> Result<ClientConfig, TlsError> {
+pub(super) fn client(ca_file: Option<&Path>) -> Result<ClientConfig, TlsError> {
+    trusting(authorities(ca_file)?)
+}
+
+/// A client that trusts nobody, for where TLS is not spoken.
+pub(super) fn client_of_nobody() -> Result<ClientConfig, TlsError> {
+    trusting(RootCertStore::empty())
+}
+
+fn trusting(authorities: RootCertStore) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| TlsError::Setup(error.to_string()))?
-        .with_root_certificates(authorities(ca_file)?)
+        .with_root_certificates(authorities)
         .with_no_client_auth();
     Ok(config)
 }
 
-fn authorities(ca_file: Option<&std::path::Path>) -> Result<RootCertStore, TlsError> {
+fn authorities(ca_file: Option<&Path>) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     let Some(file) = ca_file else {
         // What of the platform's store cannot be read is left out, as by other programs.
