@@ -156,6 +156,8 @@ fn bind(address: SocketAddr, window: u16, count: u64) -> (Duration, Duration) {
                     sender: None,
                     body: Zeroizing::new(WORDS.to_owned()),
                     deadline,
+                    patient: true,
+                    withdrawal: None,
                 };
                 bind.send(order).await.expect("a bind that lives");
             }
@@ -165,8 +167,10 @@ fn bind(address: SocketAddr, window: u16, count: u64) -> (Duration, Duration) {
         while sent < count {
             assert!(reports.recv_many(&mut batch, 256).await > 0);
             for report in batch.drain(..) {
-                let News::Text { fate, .. } = report.news else {
-                    panic!("not a text's report")
+                let fate = match report.news {
+                    News::Text { fate, .. } => fate,
+                    News::State(_) => continue,
+                    other => panic!("{other:?}"),
                 };
                 assert!(matches!(fate, Submission::Sent(_)));
                 sent += 1;

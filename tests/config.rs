@@ -10,6 +10,9 @@ use ringtrue::audio::Codec;
 use ringtrue::cli;
 use ringtrue::config::{self, Config};
 use ringtrue::dtmf::Digit;
+use ringtrue::smpp::pdu::{BindKind, Status, Verdict, Version};
+use ringtrue::smpp::receipt::IdForm;
+use ringtrue::smpp::text::{Concatenation, DefaultAlphabet, Language, Style};
 use ringtrue::voice::OnMachine;
 
 const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
@@ -109,6 +112,42 @@ fn every_key_is_read() {
         plus = false
         [trunk.other]
         proxy = "[2001:db8::1]:5061"
+        [bind.smsc]
+        address = "smpp.example.net"
+        tls = true
+        ca_file = "ca.pem"
+        server_name = "smsc.example.net"
+        system_id = "us"
+        password = "secret2"
+        system_type = "VMS"
+        mode = "transmitter"
+        version = "5.0"
+        sessions = 2
+        window = 50
+        rate = 30
+        sender = "+447700900000"
+        service_type = "OTP"
+        receipts = false
+        validity = false
+        id_form = "hex_then_decimal"
+        alphabet = "latin1"
+        data_coding = 3
+        concatenation = "sar"
+        languages = ["turkish"]
+        most_messages = 2
+        plain_punctuation = false
+        connect_time = "3s"
+        response_time = "7s"
+        enquire_link = "15s"
+        inactivity = "2m"
+        attempts = 2
+        retry = ["0x400"]
+        fail_over = ["ESME_RINVDSTADR", "66"]
+        give_up = []
+        [bind.plain]
+        address = "192.0.2.7:9000"
+        system_id = "us"
+        password = "secret3"
         [call]
         ring_time = "25s"
         longest_call = "1m"
@@ -179,6 +218,76 @@ fn every_key_is_read() {
     assert_eq!((trunk.latch, trunk.max_calls, trunk.plus), (true, 9, false));
     assert_eq!(&*config.trunks["other"].domain, "[2001:db8::1]");
     assert_eq!(config.trunks.len(), 2);
+    let line = &config.binds["smsc"];
+    let (bind, session) = (&line.bind, &line.bind.session);
+    assert_eq!(
+        (&*bind.name, &*bind.address),
+        ("smsc", "smpp.example.net:3550")
+    );
+    let tls = bind.tls.as_ref().unwrap();
+    assert_eq!(
+        (tls.ca_file.as_deref(), tls.server_name.as_deref()),
+        (
+            Some(Path::new("/etc/ringtrue/ca.pem")),
+            Some("smsc.example.net")
+        )
+    );
+    assert_eq!(
+        (
+            &*session.system_id,
+            session.password.as_str(),
+            &*session.system_type
+        ),
+        ("us", "secret2", "VMS")
+    );
+    assert_eq!(
+        (session.kind, session.version),
+        (BindKind::Transmitter, Version::V50)
+    );
+    assert_eq!(
+        (line.sessions, session.window, session.rate),
+        (2, 50, Some(15.0))
+    );
+    assert_eq!(
+        (&*bind.sender, &*bind.service_type),
+        ("+447700900000", "OTP")
+    );
+    assert_eq!(
+        (bind.receipts, bind.validity, bind.attempts),
+        (false, false, 2)
+    );
+    assert_eq!(bind.id_form, IdForm::HexThenDecimal);
+    assert_eq!(
+        bind.style,
+        Style {
+            default_alphabet: DefaultAlphabet::Latin1,
+            default_coding: 3,
+            concatenation: Concatenation::Sar,
+            languages: vec![Language::Turkish],
+            most_messages: 2,
+            plain_punctuation: false,
+        }
+    );
+    assert_eq!(
+        [
+            bind.connect,
+            session.response,
+            session.session_init,
+            session.enquire_link
+        ],
+        [3, 7, 7, 15].map(Duration::from_secs)
+    );
+    assert_eq!(session.inactivity, Some(Duration::from_secs(120)));
+    assert_eq!(
+        session.verdicts,
+        [
+            (Status(0x400), Verdict::Retry),
+            (Status::INVALID_DESTINATION, Verdict::FailOver),
+            (Status(66), Verdict::FailOver),
+        ]
+    );
+    assert_eq!(&*config.binds["plain"].bind.address, "192.0.2.7:9000");
+    assert_eq!(config.binds.len(), 2);
     let call = &config.call;
     assert_eq!(
         (call.prompt_plays, call.wrong_keys, call.refuse_forwarded),
@@ -318,6 +427,58 @@ fn a_mistake_names_its_place_and_fix() {
             "`caller_id` cannot be this text",
         ),
         (
+            "[bind.a]\nsystem_id = 's'\npassword = 'hunter2'",
+            "r.toml:1:7: this bind has no `address`",
+        ),
+        (
+            "[bind.a]\naddress = 'x'\npassword = 'hunter2'",
+            "r.toml:1:7: this bind has no `system_id`",
+        ),
+        (
+            "[bind.a]\naddress = 'x'\nsystem_id = 's'",
+            "r.toml:1:7: this bind has no `password`\n  fix: add `password_file`",
+        ),
+        (
+            "[bind.a]\naddress = 'x'\nsystem_id = 's'\npassword = 'hunter2'\npassword_file = 'f'",
+            "r.toml:5:17: `password_file` and `password` are both given",
+        ),
+        (
+            "[bind.a]\naddress = 'smpp://x'",
+            "r.toml:2:11: `address` cannot be this text",
+        ),
+        (
+            "[bind.a]\naddress = 'sandbox'\nmode = 'reciever'",
+            "r.toml:3:8: `mode` cannot be this text\n  fix: did you mean \"receiver\"?",
+        ),
+        (
+            "[bind.a]\naddress = 'sandbox'\nversion = '3.5'",
+            "fix: did you mean \"3.3\"?",
+        ),
+        (
+            "[bind.a]\naddress = 'sandbox'\nca_file = 'ca.pem'",
+            "r.toml:3:1: `ca_file` goes with tls = true",
+        ),
+        (
+            "[bind.a]\naddress = 'sandbox'\nsender = 'a name too long'",
+            "`sender` cannot be this text",
+        ),
+        (
+            "[bind.a]\naddress = 'sandbox'\nlanguages = ['klingon']",
+            "r.toml:3:14: there are no tables of such a language",
+        ),
+        (
+            "[bind.a]\naddress = 'sandbox'\nretry = ['0x58', '0']",
+            "r.toml:3:18: this is no status of a refusal",
+        ),
+        (
+            "[bind.a]\naddress = 'sandbox'\nretry = ['0x58']\ngive_up = ['ESME_RTHROTTLED']",
+            "r.toml:4:12: this status is listed twice",
+        ),
+        (
+            "[bind.a]\naddress = 'sandbox'\nwindow = 0",
+            "`window` is out of range",
+        ),
+        (
             "[call]\nconfirm = '0'",
             "r.toml:1:2: `refuse` and `confirm` are the same key, 0",
         ),
@@ -380,7 +541,11 @@ fn a_mistake_names_its_place_and_fix() {
 
 #[test]
 fn no_secret_is_shown() {
-    let config = parse("[trunk.a]\nproxy = 'x'\nusername = 'u'\npassword = 'hunter2'\n");
+    let config = parse(
+        "[trunk.a]\nproxy = 'x'\nusername = 'u'\npassword = 'hunter2'\n\
+         [bind.b]\naddress = 'x'\nsystem_id = 'u'\npassword = 'hunter2'\n",
+    );
+    assert_eq!(config.binds["b"].bind.session.password.as_str(), "hunter2");
     assert_eq!(
         config.trunks["a"]
             .credentials
@@ -400,6 +565,7 @@ fn no_secret_is_shown() {
         assert!(!shown.contains("hunter2"), "{shown}");
     }
     assert!(config.shown_json()["trunk"]["a"]["password"] == "********");
+    assert!(config.shown_json()["bind"]["b"]["password"] == "********");
 }
 
 #[test]
@@ -520,6 +686,63 @@ fn parts_that_do_not_fit_each_other_are_told() {
         );
     }
     assert_eq!(got.matches("warning: ").count(), warnings.len(), "{got}");
+}
+
+#[test]
+fn texts_need_binds_that_send() {
+    let rules = "[[rule]]\nprefix = '+'\nbinds = ['main', 'spare']\nlocale = 'xx'\n";
+    let bind = |name: &str, more: &str| {
+        format!("[bind.{name}]\naddress = '192.0.2.1'\nsystem_id = 'u'\npassword = 'p'\n{more}\n")
+    };
+    let check = |config: &str| {
+        let folder = folder(&format!("{PARTS}{config}"), rules, &["en-GB"]);
+        let config = Config::load(&folder.path().join("ringtrue.toml")).unwrap();
+        match config.check() {
+            Ok(checked) => checked.warnings.iter().map(|w| format!("{w}\n")).collect(),
+            Err(faults) => faults.to_string(),
+        }
+    };
+    let got = check(&bind("mian", ""));
+    assert!(
+        got.contains("a.toml:3:10: there is no bind main in")
+            && got.contains("did you mean \"mian\"?"),
+        "{got}"
+    );
+    let got = check(&format!(
+        "{}{}",
+        bind("main", ""),
+        bind("spare", "mode = 'receiver'")
+    ));
+    assert!(
+        got.contains("a.toml:3:18: bind spare only receives"),
+        "{got}"
+    );
+    // Prompts are for calls: texts of a locale without prompts are no fault.
+    let got = check(&format!(
+        "{}{}{}",
+        bind("main", "mode = 'transmitter'"),
+        bind("spare", "").replace("'u'", "'other'"),
+        bind("more", "").replace("'u'", "'another'"),
+    ));
+    assert!(
+        got.contains("bind main asks for receipts, and no bind of its account receives"),
+        "{got}"
+    );
+    assert!(got.contains("bind more is not used"), "{got}");
+    let got = check(&format!(
+        "{}{}{}",
+        bind("main", "mode = 'transmitter'"),
+        bind("ear", "mode = 'receiver'"),
+        "[bind.spare]\naddress = 'sandbox'\n",
+    ));
+    assert!(
+        !got.contains("asks for receipts") && !got.contains("ear is not used"),
+        "{got}"
+    );
+    assert!(
+        got.contains("texts by bind spare go to the sandbox"),
+        "{got}"
+    );
 }
 
 #[test]

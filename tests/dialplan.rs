@@ -177,7 +177,8 @@ fn the_command_explains() {
     assert_eq!(
         out,
         format!(
-            "+44********23  fixed_line, GB\n  goes to    trunk a\n  caller id  the trunk's\n  prompts    en-GB\n  \
+            "+44********23  fixed_line, GB\n  calls      trunk a\n  caller id  the trunk's\n  texts      \
+             no_text_route: these numbers are called and not texted\n  locale     en-GB\n  \
              rule       {dir}/a.toml:1  +44\n  because    it is the only rule that matches\n"
         )
     );

@@ -44,7 +44,9 @@ async fn octet_by_octet() {
     let state = bind.watch();
     bind.stop().await;
     assert_eq!(*state.borrow(), BindState::Stopped);
-    assert!(reports.recv().await.is_none());
+    while let Some(last) = reports.recv().await {
+        assert!(matches!(last.news, News::State(_)), "{last:?}");
+    }
     assert_eq!(centre.await.unwrap(), []);
 }
 

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::config::Config;
-use crate::dialplan::{self, Decision};
+use crate::dialplan::{self, Decision, TextDecision};
 use crate::document::Faults;
 use crate::phone::{PhoneNumber, Region};
 
-/// Ask and check the rules that lead numbers to trunks.
+/// Ask and check the rules that lead numbers to trunks and binds.
 #[derive(Debug, clap::Args)]
 pub struct Dialplan {
     #[command(subcommand)]
@@ -19,7 +19,7 @@ pub struct Dialplan {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Say which rule decides on a number and why, and which others matched and lost. Ends with 0
-    /// if the number is called, 1 if it is refused, 2 if it is no number or the rules are faulty.
+    /// if the number is called or texted, 1 if it is refused, 2 if it is no number or the rules are faulty.
     Explain(Explain),
     /// Read the files and tell every mistake with its line and fix. Ends with 0 if there is none,
     /// else with 2.
@@ -127,9 +127,9 @@ fn explain(asked: &Explain, file: Option<&Path>, out: &mut impl Write) -> anyhow
         Format::Text => write!(out, "{explanation}")?,
         Format::Json => json(out, &explanation)?,
     }
-    Ok(match explanation.decision {
-        Decision::Route { .. } => ExitCode::SUCCESS,
-        Decision::Refuse { .. } => REFUSED.into(),
+    Ok(match (explanation.decision, explanation.text) {
+        (Decision::Refuse { .. }, TextDecision::Refuse { .. }) => REFUSED.into(),
+        _ => ExitCode::SUCCESS,
     })
 }
 

@@ -10,8 +10,10 @@ pub mod dtmf;
 pub mod key;
 pub mod ladder;
 pub mod number;
+pub mod pdu;
 pub mod prompts;
 pub mod service;
+pub mod text;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -46,6 +48,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Place one verification call and draw its SIP ladder.
     Call(call::CallArgs),
+    /// Send one text and print its SMPP PDUs.
+    Text(text::TextArgs),
     /// API keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -130,6 +134,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 return Ok(ExitCode::from(2));
             }
         }
+        Command::Text(args) => return Ok(text::run(args, &config, &mut out).await?.into()),
         Command::Key(command) => key::run(command, &administer(&config)?, &mut out).await?,
         Command::Number(command) => number::run(command, &administer(&config)?, &mut out).await?,
         Command::Config(_) | Command::Dialplan(_) | Command::Prompts(_) | Command::Dtmf(_) => {}

@@ -7,21 +7,34 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::api;
 use crate::audio::{Locale, PromptLibrary};
-use crate::config::{Config, SANDBOX_PROXY};
+use crate::config::{Config, SANDBOX_CENTRE, SANDBOX_PROXY};
 use crate::dialplan::Dialplan;
-use crate::engine::{Engine, EngineConfig, EngineHandle, Metrics, VoiceGateway};
+use crate::engine::{Engine, EngineConfig, EngineHandle, Metrics, TextGateway, VoiceGateway};
 use crate::guard::Guard;
+use crate::sms::SmppLine;
+use crate::sms::sandbox::{Sandbox, Shown};
 use crate::store::{Metrics as StoreMetrics, Retention, Sqlite, Store, Use};
 use crate::voice::Trunk;
 use crate::voice::gateway::{Gateway, GatewayConfig};
 use crate::voice::handset::{Handset, Timing};
 use crate::voice::media::MediaConfig;
 use crate::voice::wire::Tap;
+
+/// The texting gateway's types, beside those of the same name for calls.
+pub mod texting {
+    pub use crate::sms::dispatch::{Command, Report};
+    pub use crate::sms::gateway::{Gateway, GatewayConfig};
+    pub use crate::sms::sandbox::Timing;
+    pub use crate::sms::wire::Tap;
+}
+
+/// Texts to the sandbox that may wait to be shown.
+const WATCHED: usize = 64;
 
 /// What the two planes need that the configuration names: trunks, dialplan, prompts, and the
 /// sandbox phone where there is no trunk.
@@ -122,6 +135,78 @@ fn lead_to_sandbox(trunk: &mut Trunk, address: SocketAddr) {
     }
 }
 
+/// The texting gateway, and the sandbox message centre where a bind names it. Dropped, it stops.
+pub struct Texts {
+    /// What texts to the sandbox say, for the demonstration; nobody needs to read it.
+    pub shown: mpsc::Receiver<Shown>,
+    task: JoinHandle<()>,
+    stop: watch::Sender<bool>,
+    /// Keeps the sandbox serving, until the gateway has ended.
+    _sandbox: watch::Sender<bool>,
+    /// How long texts that have left have to be answered.
+    grace: Duration,
+}
+
+/// What the engine needs to send texts: where commands go in, and where reports come out.
+pub type TextChannels = (
+    mpsc::Sender<texting::Command>,
+    mpsc::Receiver<texting::Report>,
+);
+
+impl Texts {
+    /// Starts the binds of a configuration that was checked; they connect by and by. `tap` watches
+    /// their connections.
+    ///
+    /// # Errors
+    /// A bind that cannot be: TLS without authorities, a field that does not fit the wire.
+    pub async fn start(
+        config: &Config,
+        tap: texting::Tap,
+    ) -> anyhow::Result<(Texts, TextChannels)> {
+        let (stop, stopped) = watch::channel(false);
+        let (sandbox_stop, sandbox_stopped) = watch::channel(false);
+        let (watcher, shown) = mpsc::channel(WATCHED);
+        let mut binds: Vec<SmppLine> = config.binds.values().cloned().collect();
+        let names_sandbox = |line: &SmppLine| &*line.bind.address == SANDBOX_CENTRE;
+        if binds.iter().any(names_sandbox) {
+            let sandbox = Sandbox::start(texting::Timing::default(), watcher)
+                .await
+                .context("starting the sandbox message centre")?;
+            let address = sandbox.address();
+            tracing::warn!(%address, "texts go to the sandbox message centre, which delivers to nobody");
+            for line in binds.iter_mut().filter(|line| names_sandbox(line)) {
+                line.bind.address = address.to_string().into();
+            }
+            tokio::spawn(sandbox.run(sandbox_stopped));
+        }
+        for line in &mut binds {
+            line.bind.tap = tap.clone();
+            line.bind.drain = config.server.stop_time;
+        }
+        let gateways = config.text_gateways.values();
+        let gateways = texting::GatewayConfig {
+            http: gateways.map(|gateway| gateway.line.clone()).collect(),
+            ..texting::GatewayConfig::new(binds)
+        };
+        let gateway =
+            texting::Gateway::start(gateways, stopped).context("starting the texting gateway")?;
+        let texts = Texts {
+            shown,
+            task: gateway.task,
+            stop,
+            _sandbox: sandbox_stop,
+            grace: config.server.stop_time,
+        };
+        Ok((texts, (gateway.commands, gateway.reports)))
+    }
+
+    /// Ends what is on its way in order, then the binds. The reports should be read meanwhile.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        let _ = tokio::time::timeout(self.grace, self.task).await;
+    }
+}
+
 /// The running service.
 pub struct Service {
     /// The engine.
@@ -130,6 +215,8 @@ pub struct Service {
     pub api: SocketAddr,
     /// The store, for keys.
     pub store: Arc<dyn Store>,
+    /// The texting gateway, and what the sandbox message centre was sent.
+    pub texts: Texts,
     serving: JoinHandle<()>,
     gateway: JoinHandle<std::io::Result<()>>,
     stop_planes: watch::Sender<bool>,
@@ -158,6 +245,8 @@ impl Service {
             .await
             .with_context(|| format!("listening on {}", config.server.listen))?;
         let voice = Voice::start(config, tap).await?;
+        let (texts, (text_commands, text_reports)) =
+            Texts::start(config, texting::Tap::default()).await?;
         let locales = voice
             .prompts
             .sets()
@@ -168,6 +257,12 @@ impl Service {
             reports,
             task: gateway,
         } = voice.gateway;
+        let rules = Arc::clone(&voice.dialplan);
+        let text_gateway = TextGateway {
+            commands: text_commands,
+            reports: text_reports,
+            route: Arc::new(move |number| rules.text_route(number)),
+        };
         let engine = Engine::start(
             EngineConfig {
                 time_to_live: config.challenge.time_to_live,
@@ -181,9 +276,9 @@ impl Service {
                 ..EngineConfig::default()
             },
             Arc::clone(&store),
-            voice.dialplan,
+            Arc::clone(&voice.dialplan),
             Guard::new(config.guard.clone(), rand::random(), Instant::now()),
-            (VoiceGateway { commands, reports }, None),
+            (VoiceGateway { commands, reports }, Some(text_gateway)),
             engine_metrics,
         )
         .await?;
@@ -208,6 +303,7 @@ impl Service {
             engine,
             api,
             store,
+            texts,
             serving,
             gateway,
             stop_planes: voice.stop,
@@ -216,11 +312,17 @@ impl Service {
         })
     }
 
-    /// Stops in order: calls end with their reasons, requests get their answers.
+    /// Stops in order: calls end with their reasons, texts that have left get their answers, and
+    /// so do requests.
     pub async fn stop(self) {
-        self.stop_planes.send_replace(true);
-        let _ = tokio::time::timeout(self.grace, self.gateway).await;
-        self.engine.shutdown(self.grace).await;
+        let Service { engine, grace, .. } = self;
+        // The engine hears first that it is to stop, so that it expects the gateways to end.
+        let stopping = async {
+            self.stop_planes.send_replace(true);
+            let _ = tokio::time::timeout(grace, self.gateway).await;
+            self.texts.stop().await;
+        };
+        tokio::join!(engine.shutdown(grace), stopping);
         self.stop_api.send_replace(true);
         let _ = tokio::time::timeout(self.grace, self.serving).await;
     }

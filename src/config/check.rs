@@ -1,10 +1,12 @@
 //! What one part of the configuration says of another.
 
+use super::bind::SANDBOX_CENTRE;
 use super::trunk::{SANDBOX_PROXY, host};
 use super::{Config, show};
 use crate::audio::Locale;
 use crate::dialplan::Dialplan;
 use crate::document::{Fault, Faults, Place, resembling};
+use crate::sms::SmppLine;
 
 /// A configuration that holds together, with its dialplan.
 #[derive(Debug)]
@@ -16,7 +18,7 @@ pub struct Checked {
 }
 
 impl Config {
-    /// Reads the dialplan and checks that what it names is there: trunks, prompts.
+    /// Reads the dialplan and checks that what it names is there: trunks, binds, prompts.
     ///
     /// # Errors
     /// Everything that would fail once calls are made.
@@ -24,6 +26,7 @@ impl Config {
         let dialplan = self.dialplan.load()?;
         let mut faults = Faults::new();
         self.check_trunks(&dialplan, &mut faults);
+        self.check_binds(&dialplan, &mut faults);
         let mut warnings = self.warnings(&dialplan);
         self.check_locales(&dialplan, &mut faults, &mut warnings);
         faults.check()?;
@@ -57,6 +60,102 @@ impl Config {
         }
     }
 
+    fn check_binds(&self, dialplan: &Dialplan, faults: &mut Faults) {
+        for (name, place) in dialplan.binds() {
+            if let Some(line) = self.binds.get(name) {
+                if !line.bind.session.kind.sends() {
+                    let fault = Fault::new(place.clone(), format!("bind {name} only receives"));
+                    faults.push(fault.help("name a transmitter or transceiver"));
+                }
+                continue;
+            }
+            if self.text_gateways.contains_key(name) {
+                continue;
+            }
+            let names = self.binds.keys().chain(self.text_gateways.keys());
+            let names = names.map(|name| &**name);
+            let help = match resembling(name, names) {
+                _ if self.dialplan.dir.is_none() => {
+                    "write rules of your own, beginning with what `ringtrue dialplan default` prints, \
+                     and name their folder under [dialplan] dir"
+                        .to_owned()
+                }
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None => format!(
+                    "add [bind.{name}] or [text_gateway.{name}] to the configuration, or name another bind"
+                ),
+            };
+            let text = format!("there is no bind {name} in {}", self.origin());
+            faults.push(Fault::new(place.clone(), text).help(help));
+        }
+        for name in self.text_gateways.keys() {
+            if self.binds.contains_key(name) {
+                let text = format!("{name} is the name of a bind and of a text gateway");
+                faults.push(Fault::new(self.place(), text).help("give one of them another name"));
+            }
+        }
+    }
+
+    fn warn_of_binds(&self, dialplan: &Dialplan, warn: &mut impl FnMut(String, &str)) {
+        let is_sandbox = |line: &SmppLine| &*line.bind.address == SANDBOX_CENTRE;
+        for (name, line) in &self.binds {
+            let session = &line.bind.session;
+            let used = dialplan.binds().any(|(used, _)| used == &**name);
+            if !used && session.kind.sends() && !is_sandbox(line) {
+                warn(
+                    format!("bind {name} is not used: no rule of the dialplan leads to it"),
+                    "add a rule, or remove the bind",
+                );
+            }
+            let hears = |other: &SmppLine| {
+                other.bind.session.kind.receives()
+                    && other.bind.address == line.bind.address
+                    && other.bind.session.system_id == session.system_id
+            };
+            if line.bind.receipts && !self.binds.values().any(hears) {
+                warn(
+                    format!("bind {name} asks for receipts, and no bind of its account receives"),
+                    "add a receiver with the same address and system_id, make it a transceiver, or \
+                     set receipts = false",
+                );
+            }
+            if used && is_sandbox(line) && self.has_carriers() {
+                warn(
+                    format!(
+                        "there are carriers, and texts by bind {name} go to the sandbox, which delivers to nobody"
+                    ),
+                    "lead texts to a carrier's bind, or set binds = false in the dialplan",
+                );
+            }
+        }
+    }
+
+    fn warn_of_text_gateways(&self, dialplan: &Dialplan, warn: &mut impl FnMut(String, &str)) {
+        for (name, gateway) in &self.text_gateways {
+            if !dialplan.binds().any(|(used, _)| used == &**name) {
+                warn(
+                    format!("text gateway {name} is not used: no rule of the dialplan leads to it"),
+                    "add a rule, or remove the text gateway",
+                );
+            }
+            if gateway.line.target.is_open() {
+                warn(
+                    format!("numbers and codes go to text gateway {name} in the clear"),
+                    "use an address that begins with https://",
+                );
+            }
+        }
+    }
+
+    fn has_carriers(&self) -> bool {
+        !self.text_gateways.is_empty()
+            || self.trunks.values().any(|t| &*t.proxy != SANDBOX_PROXY)
+            || self
+                .binds
+                .values()
+                .any(|b| &*b.bind.address != SANDBOX_CENTRE)
+    }
+
     fn check_locales(&self, dialplan: &Dialplan, faults: &mut Faults, warnings: &mut Vec<Fault>) {
         let dir = self.prompts.dir.as_deref();
         let locales = match self.prompts.locales() {
@@ -82,7 +181,7 @@ impl Config {
         if !default.is_ok_and(|locale| locales.contains(&locale)) {
             faults.push(missing(&self.prompts.default_locale, &self.place()));
         }
-        for (tag, place) in dialplan.locales() {
+        for (tag, place) in dialplan.call_locales() {
             let Ok(locale) = tag.parse::<Locale>() else {
                 continue;
             };
@@ -135,6 +234,8 @@ impl Config {
                 "remove the trunk with proxy = \"sandbox\" unless you are trying things out",
             );
         }
+        self.warn_of_binds(dialplan, &mut warn);
+        self.warn_of_text_gateways(dialplan, &mut warn);
         let calls: usize = self.trunks.values().map(|t| t.max_calls).sum();
         if self.media.ports.calls() < calls {
             warn(

@@ -3,8 +3,9 @@
 //! One annotated `ringtrue.toml`, read strictly: an unknown key or a value that makes no sense is
 //! a fault with file, line and fix, and nothing starts. Every key has a default, the one that
 //! stands in the annotated file; without a file the defaults make the demonstration run: loopback
-//! addresses, SQLite in `data`, the `sandbox` trunk.
+//! addresses, SQLite in `data`, the `sandbox` trunk and bind.
 
+mod bind;
 mod call;
 mod challenge;
 mod check;
@@ -13,10 +14,12 @@ mod guard;
 mod log;
 mod media;
 mod prompts;
+mod secret;
 mod server;
 mod show;
 mod sip;
 mod store;
+mod text_gateway;
 mod trunk;
 
 use std::collections::BTreeMap;
@@ -27,6 +30,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+pub use self::bind::SANDBOX_CENTRE;
 pub use self::challenge::Challenges;
 pub use self::check::Checked;
 pub use self::dialplan::DialplanFolder;
@@ -37,10 +41,12 @@ pub use self::server::Server;
 pub use self::show::Shown;
 pub use self::sip::Sip;
 pub use self::store::Store;
+pub use self::text_gateway::TextGateway;
 pub use self::trunk::SANDBOX_PROXY;
 
 use crate::document::{Document, Fault, Faults, Place};
 use crate::guard::Policy;
+use crate::sms::SmppLine;
 use crate::voice::{CallPolicy, Trunk};
 
 /// The file that is read if none is named and it is there.
@@ -65,6 +71,10 @@ pub struct Config {
     pub media: Media,
     /// `[trunk.NAME]`, by name.
     pub trunks: BTreeMap<Arc<str>, Trunk>,
+    /// `[bind.NAME]`, by name.
+    pub binds: BTreeMap<Arc<str>, SmppLine>,
+    /// `[text_gateway.NAME]`, by name.
+    pub text_gateways: BTreeMap<Arc<str>, TextGateway>,
     /// `[call]`
     pub call: CallPolicy,
     /// `[challenge]`
@@ -82,6 +92,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         let sandbox = trunk::sandbox();
+        let centre = bind::sandbox();
         Config {
             file: None,
             server: Server::default(),
@@ -89,6 +100,8 @@ impl Default for Config {
             sip: Sip::default(),
             media: Media::default(),
             trunks: BTreeMap::from([(Arc::clone(&sandbox.name), sandbox)]),
+            binds: BTreeMap::from([(Arc::clone(&centre.bind.name), centre)]),
+            text_gateways: BTreeMap::new(),
             call: CallPolicy::default(),
             challenge: Challenges::default(),
             guard: Policy::default(),
@@ -139,6 +152,7 @@ impl Config {
         let document = Document::parse(name, text)?;
         let config = {
             let root = document.root();
+            let text_gateways = text_gateway::read(&root, folder);
             Config {
                 file: None,
                 server: server::read(&root.section("server")),
@@ -146,6 +160,8 @@ impl Config {
                 sip: sip::read(&root.section("sip")),
                 media: media::read(&root.section("media")),
                 trunks: trunk::read(&root, folder),
+                binds: bind::read(&root, folder, text_gateways.is_empty()),
+                text_gateways,
                 call: call::read(&root.section("call")),
                 challenge: challenge::read(&root.section("challenge")),
                 guard: guard::read(&root.section("guard")),

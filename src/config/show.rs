@@ -65,6 +65,8 @@ impl Config {
             super::media::show(&self.media),
         ];
         all.extend(self.trunks.values().map(super::trunk::show));
+        all.extend(self.binds.values().map(super::bind::show));
+        all.extend(self.text_gateways.values().map(super::text_gateway::show));
         all.extend([
             super::call::show(&self.call),
             super::challenge::show(&self.challenge),
@@ -76,21 +78,23 @@ impl Config {
         all
     }
 
-    /// The same as one JSON object of sections; trunks are within `trunk`.
+    /// The same as one JSON object of sections; trunks are within `trunk`, and so on.
     pub fn shown_json(&self) -> Value {
         let mut all = Map::new();
-        let mut trunks = Map::new();
         for section in self.shown() {
             let entries = section.entries.into_iter();
             let entries = entries
                 .map(|(key, value)| (key.to_owned(), value))
                 .collect();
-            match section.name.strip_prefix("trunk.") {
-                Some(name) => trunks.insert(name.to_owned(), Value::Object(entries)),
-                None => all.insert(section.name, Value::Object(entries)),
+            let Some((kind, name)) = section.name.split_once('.') else {
+                all.insert(section.name, Value::Object(entries));
+                continue;
             };
+            let kind = all.entry(kind).or_insert_with(|| Value::Object(Map::new()));
+            if let Value::Object(kind) = kind {
+                kind.insert(name.to_owned(), Value::Object(entries));
+            }
         }
-        all.insert("trunk".to_owned(), Value::Object(trunks));
         Value::Object(all)
     }
 }

@@ -1,26 +1,21 @@
 //! `[trunk.NAME]`: the carriers that calls go through.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
+use super::secret::{self, Secret, fits_line};
 use super::show::Shown;
 use crate::audio::Codec;
-use crate::dialplan::words::{is_caller_id, is_trunk_name};
-use crate::document::{At, Fault, Section};
+use crate::dialplan::words::{is_caller_id, is_name};
+use crate::document::{Fault, Section};
 use crate::sip::transaction::Account;
 use crate::voice::Trunk;
 
 /// The proxy that stands for the sandbox phone, which comes with the program and has no address
 /// before it runs.
 pub const SANDBOX_PROXY: &str = "sandbox";
-/// The largest file of a secret, in octets.
-const LARGEST_SECRET: u64 = 4096;
 const DEFAULT_CODECS: [Codec; 2] = [Codec::Pcma, Codec::Pcmu];
 const DEFAULT_MAX_CALLS: usize = 1000;
 
@@ -55,7 +50,7 @@ pub(super) fn read(root: &Section<'_>, folder: &Path) -> BTreeMap<Arc<str>, Trun
 
 /// One trunk; `None` if it has a fault that leaves no trunk, which is noted.
 fn trunk(section: &Section<'_>, folder: &Path) -> Option<Trunk> {
-    let named = is_trunk_name(section.name());
+    let named = is_name(section.name());
     if !named {
         let fault = Fault::new(section.place(), "this is not a trunk's name");
         section.fault(fault.help("use letters, digits, `-` and `_`, at most 64"));
@@ -103,71 +98,35 @@ fn credentials(section: &Section<'_>, folder: &Path) -> Option<Arc<Account>> {
     let username = section.read(
         "username",
         "the user name of your account, in quotes",
-        |text| fits_digest(text).then(|| Arc::<str>::from(text)),
+        |text| fits_line(text).then(|| Arc::<str>::from(text)),
     );
-    let given = section.read("password", "the password in quotes", |text| {
-        fits_digest(text).then(|| Zeroizing::new(text.to_owned()))
-    });
-    let file = section.text("password_file", "the path of a file, in quotes");
-    let password = match (given, file) {
-        (Some(_), Some(file)) => {
-            let fault = Fault::new(file.place, "`password_file` and `password` are both given");
-            section.fault(fault.help("keep one of them; a file keeps the secret out of this one"));
-            return None;
-        }
-        (Some(given), None) => Some(given.value),
-        (None, Some(file)) => Some(secret(section, &file, folder)?),
-        (None, None) => None,
-    };
+    let password = secret::read(section, "password", "password_file", folder, fits_line);
     match (username, password) {
-        (Some(username), Some(password)) => Some(Arc::new(Account {
+        (Some(username), Secret::Given(password)) => Some(Arc::new(Account {
             username: username.value,
             password,
         })),
-        (None, None) => None,
-        (username, _) => {
-            let (there, missing) = match username {
-                Some(_) => ("username", "password"),
-                None if section.place_of("password") == section.place() => {
-                    ("password_file", "username")
-                }
-                None => ("password", "username"),
-            };
-            // A key with a faulty value was complained of already.
-            let absent = |key| section.place_of(key) == section.place();
-            if absent(missing) && (missing != "password" || absent("password_file")) {
-                let text = format!("`{there}` is given without `{missing}`");
-                let fault = Fault::new(section.place_of(there), text);
-                section.fault(fault.help(format!("add `{missing}`, or remove `{there}`")));
-            }
+        (Some(_), Secret::Absent) => {
+            let fault = Fault::new(
+                section.place_of("username"),
+                "`username` is given without `password`",
+            );
+            section.fault(fault.help("add `password`, or remove `username`"));
             None
         }
-    }
-}
-
-/// The first line of a file, which must be all of it.
-fn secret(section: &Section<'_>, file: &At<&str>, folder: &Path) -> Option<Zeroizing<String>> {
-    let path = folder.join(file.value);
-    let read = || -> io::Result<Zeroizing<String>> {
-        let mut text = Zeroizing::new(String::with_capacity(LARGEST_SECRET as usize + 1));
-        let file = File::open(&path)?;
-        file.take(LARGEST_SECRET + 1).read_to_string(&mut text)?;
-        Ok(text)
-    };
-    let fault = match read() {
-        Ok(text) => {
-            let line = text.strip_suffix('\n').unwrap_or(&text);
-            let line = line.strip_suffix('\r').unwrap_or(line);
-            if fits_digest(line) {
-                return Some(Zeroizing::new(line.to_owned()));
-            }
-            "it must hold one line with the password and nothing else".to_owned()
+        (None, Secret::Given(_)) if section.place_of("username") == section.place() => {
+            let there = match section.place_of("password") {
+                place if place == section.place() => "password_file",
+                _ => "password",
+            };
+            let text = format!("`{there}` is given without `username`");
+            let fault = Fault::new(section.place_of(there), text);
+            section.fault(fault.help(format!("add `username`, or remove `{there}`")));
+            None
         }
-        Err(error) => error.to_string(),
-    };
-    let text = format!("{} cannot be used: {fault}", path.display());
-    section.fault(Fault::new(file.place.clone(), text));
-    None
+        // Nothing is given, or a faulty value was complained of already.
+        _ => None,
+    }
 }
 
 fn codecs(section: &Section<'_>) -> Vec<Codec> {
@@ -198,13 +157,8 @@ fn codecs(section: &Section<'_>) -> Vec<Codec> {
     codecs
 }
 
-/// What can stand in a digest answer: printable, on one line.
-fn fits_digest(text: &str) -> bool {
-    (1..=256).contains(&text.len()) && !text.chars().any(char::is_control)
-}
-
 /// A host name, an IPv4 address, or an IPv6 address in brackets (RFC 3261 25.1).
-fn is_host(text: &str) -> bool {
+pub(super) fn is_host(text: &str) -> bool {
     if let Some(inner) = text.strip_prefix('[') {
         let inner = inner.strip_suffix(']').unwrap_or("");
         return matches!(inner.parse(), Ok(IpAddr::V6(_)));
@@ -224,7 +178,7 @@ fn is_host(text: &str) -> bool {
     text.len() <= 253 && name.split('.').all(label) && (!address || text.parse::<IpAddr>().is_ok())
 }
 
-fn is_host_port(text: &str) -> bool {
+pub(super) fn is_host_port(text: &str) -> bool {
     let host = host(text);
     let port = text.get(host.len()..).unwrap_or("");
     let fits = match port.strip_prefix(':') {

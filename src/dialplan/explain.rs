@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Dialplan, Kinds, Prefix, RefusalCode, RuleRef};
+use super::{Dialplan, Kinds, Prefix, RefusalCode, RuleRef, TextWay};
 use crate::document::Place;
 use crate::phone::{NumberKind, PhoneNumber};
 
@@ -19,6 +19,8 @@ pub struct Explanation {
     pub region: String,
     /// What becomes of a call to it.
     pub decision: Decision,
+    /// What becomes of a text to it.
+    pub text: TextDecision,
     /// The rule that decides; `None` if none matches.
     pub rule: Option<Cited>,
     /// Why that rule decides, a sentence.
@@ -38,6 +40,28 @@ pub enum Decision {
         /// Showing this; `None` leaves it to the trunk.
         caller_id: Option<String>,
         /// With prompts of this locale.
+        locale: String,
+    },
+    /// It is refused.
+    Refuse {
+        /// Why, from a closed list.
+        code: RefusalCode,
+        /// Why, for people.
+        text: String,
+    },
+}
+
+/// What becomes of a text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TextDecision {
+    /// It is sent.
+    Route {
+        /// By one of these, the best first.
+        ways: Vec<TextWay>,
+        /// From this; `None` leaves it to the bind.
+        sender: Option<String>,
+        /// In words of this locale.
         locale: String,
     },
     /// It is refused.
@@ -132,6 +156,17 @@ pub(super) fn explain(plan: &Dialplan, number: &PhoneNumber) -> Explanation {
             refusal.rule.map(Cited::from),
         ),
     };
+    let text = match plan.text_route(number) {
+        Ok(route) => TextDecision::Route {
+            ways: route.ways.to_vec(),
+            sender: route.sender.map(|s| s.to_string()),
+            locale: route.locale.to_string(),
+        },
+        Err(refusal) => TextDecision::Refuse {
+            code: refusal.code,
+            text: refusal.text.to_string(),
+        },
+    };
     let why = match (&rule, count(Lost::NamesNoKind), count(Lost::ShorterPrefix)) {
         (None, ..) => "no rule matches".to_owned(),
         (Some(_), 0, 0) => "it is the only rule that matches".to_owned(),
@@ -147,29 +182,69 @@ pub(super) fn explain(plan: &Dialplan, number: &PhoneNumber) -> Explanation {
         kind: number.kind(),
         region: number.region().code(),
         decision,
+        text,
         rule,
         why,
         others,
     }
 }
 
+impl Explanation {
+    /// Whether neither call nor text goes out, and for the same reason.
+    fn refuses_both(&self) -> bool {
+        match (&self.decision, &self.text) {
+            (Decision::Refuse { code: call, .. }, TextDecision::Refuse { code: text, .. }) => {
+                call == text
+            }
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}  {}, {}", self.number, self.kind, self.region)?;
+        let mut locale = None;
         match &self.decision {
+            Decision::Refuse { code, text } if self.refuses_both() => {
+                writeln!(f, "  refused    {code}: {text}")?;
+            }
             Decision::Route {
                 trunk,
                 caller_id,
-                locale,
+                locale: spoken,
             } => {
-                writeln!(f, "  goes to    trunk {trunk}")?;
+                locale = Some(spoken);
+                writeln!(f, "  calls      trunk {trunk}")?;
                 match caller_id {
                     Some(caller_id) => writeln!(f, "  caller id  {caller_id}")?,
                     None => writeln!(f, "  caller id  the trunk's")?,
                 }
-                writeln!(f, "  prompts    {locale}")?;
             }
-            Decision::Refuse { code, text } => writeln!(f, "  refused    {code}: {text}")?,
+            Decision::Refuse { code, text } => writeln!(f, "  calls      {code}: {text}")?,
+        }
+        match &self.text {
+            TextDecision::Route {
+                ways,
+                sender,
+                locale: written,
+            } => {
+                locale = Some(written);
+                for (at, way) in ways.iter().enumerate() {
+                    let label = if at == 0 { "texts" } else { "" };
+                    let TextWay { by, cost, weight } = way;
+                    writeln!(f, "  {label:<9}  {by}, cost {cost}, weight {weight}")?;
+                }
+                match sender {
+                    Some(sender) => writeln!(f, "  sender     {sender}")?,
+                    None => writeln!(f, "  sender     the bind's")?,
+                }
+            }
+            TextDecision::Refuse { .. } if self.refuses_both() => {}
+            TextDecision::Refuse { code, text } => writeln!(f, "  texts      {code}: {text}")?,
+        }
+        if let Some(locale) = locale {
+            writeln!(f, "  locale     {locale}")?;
         }
         if let Some(rule) = &self.rule {
             writeln!(f, "  rule       {rule}")?;

@@ -16,12 +16,12 @@ pub mod words;
 
 use std::path::Path;
 
-pub use explain::{Cited, Decision, Explanation, Lost, Other};
+pub use explain::{Cited, Decision, Explanation, Lost, Other, TextDecision};
 pub use prefix::Prefix;
 pub use route::{Refusal, RefusalCode, Route, TextRoute, TextWay};
 pub use rule::{Kinds, RuleRef};
 
-use self::rule::{Rule, Verdict};
+use self::rule::{Rule, Verdict, Ways};
 use self::table::Table;
 use crate::document::{Faults, Place};
 use crate::phone::PhoneNumber;
@@ -91,22 +91,47 @@ impl Dialplan {
     /// Where a call to `number` goes. Allocates nothing: what is handed out is shared.
     ///
     /// # Errors
-    /// [`Refusal`] if the rule that decides refuses, or none matches.
+    /// [`Refusal`] if the rule that decides refuses or names no trunk, or none matches.
     pub fn route(&self, number: &PhoneNumber) -> Result<Route, Refusal> {
-        let Some(found) = self.table.find(number) else {
-            return Err(self.no_rule.clone());
-        };
-        let Some(rule) = self.rules.get(found.rule) else {
-            return Err(self.no_rule.clone());
-        };
-        let cited = RuleRef::new(rule, found.prefix);
-        match &rule.verdict {
-            Verdict::Route(way) => Ok(Route {
-                trunk: way.trunk.value.clone(),
-                caller_id: way.caller_id.clone(),
-                locale: way.locale.value.clone(),
-                rule: cited,
+        let (ways, rule) = self.ways(number)?;
+        match &ways.call {
+            Some(call) => Ok(Route {
+                trunk: call.trunk.value.clone(),
+                caller_id: call.caller_id.clone(),
+                locale: ways.locale.value.clone(),
+                rule,
             }),
+            None => Err(Refusal::not_called(rule)),
+        }
+    }
+
+    /// Where a text to `number` goes. Allocates nothing: what is handed out is shared.
+    ///
+    /// # Errors
+    /// [`Refusal`] if the rule that decides refuses or names no binds, or none matches.
+    pub fn text_route(&self, number: &PhoneNumber) -> Result<TextRoute, Refusal> {
+        let (ways, rule) = self.ways(number)?;
+        match &ways.text {
+            Some(text) => Ok(TextRoute {
+                ways: text.binds.ways.clone(),
+                sender: text.sender.clone(),
+                locale: ways.locale.value.clone(),
+                rule,
+            }),
+            None => Err(Refusal::not_texted(rule)),
+        }
+    }
+
+    /// The ways of the rule that decides on `number`, and the rule.
+    fn ways(&self, number: &PhoneNumber) -> Result<(&Ways, RuleRef), Refusal> {
+        let found = self.table.find(number);
+        let found = found.and_then(|f| self.rules.get(f.rule).map(|rule| (rule, f.prefix)));
+        let Some((rule, prefix)) = found else {
+            return Err(self.no_rule.clone());
+        };
+        let cited = RuleRef::new(rule, prefix);
+        match &rule.verdict {
+            Verdict::Route(ways) => Ok((ways, cited)),
             Verdict::Refuse { code, text } => Err(Refusal {
                 code: *code,
                 text: text.clone(),
@@ -127,16 +152,36 @@ impl Dialplan {
 
     /// Every trunk that a rule names, with the place where it does.
     pub fn trunks(&self) -> impl Iterator<Item = (&str, &Place)> {
-        self.rules.iter().filter_map(|rule| match &rule.verdict {
-            Verdict::Route(way) => Some((&*way.trunk.value, &way.trunk.place)),
-            Verdict::Refuse { .. } => None,
+        let calls = self.routes().filter_map(|ways| ways.call.as_ref());
+        calls.map(|call| (&*call.trunk.value, &call.trunk.place))
+    }
+
+    /// Every bind or HTTP gateway that a rule names, with the place where it does.
+    pub fn binds(&self) -> impl Iterator<Item = (&str, &Place)> {
+        let texts = self.routes().filter_map(|ways| ways.text.as_ref());
+        texts.flat_map(|text| {
+            let places = text.binds.places.iter();
+            text.binds.ways.iter().map(|way| &*way.by).zip(places)
         })
     }
 
     /// Every locale that a rule names, with the place where it does.
     pub fn locales(&self) -> impl Iterator<Item = (&str, &Place)> {
+        self.routes()
+            .map(|ways| (&*ways.locale.value, &ways.locale.place))
+    }
+
+    /// Every locale of calls that a rule names, with the place where it does: prompts are needed
+    /// for those.
+    pub fn call_locales(&self) -> impl Iterator<Item = (&str, &Place)> {
+        self.routes()
+            .filter(|ways| ways.call.is_some())
+            .map(|ways| (&*ways.locale.value, &ways.locale.place))
+    }
+
+    fn routes(&self) -> impl Iterator<Item = &Ways> {
         self.rules.iter().filter_map(|rule| match &rule.verdict {
-            Verdict::Route(way) => Some((&*way.locale.value, &way.locale.place)),
+            Verdict::Route(ways) => Some(ways),
             Verdict::Refuse { .. } => None,
         })
     }

@@ -33,9 +33,10 @@ pub struct TextRoute {
 }
 
 /// One way for a text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize)]
 pub struct TextWay {
     /// The bind or HTTP gateway, as named in the configuration.
+    #[serde(serialize_with = "name")]
     pub by: Arc<str>,
     /// Its share among the ways of the same cost, 1 at least.
     pub weight: u32,
@@ -43,7 +44,11 @@ pub struct TextWay {
     pub cost: u32,
 }
 
-/// Why a number is not called.
+fn name<S: serde::Serializer>(name: &Arc<str>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(name)
+}
+
+/// Why a number is not called or not texted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 pub struct Refusal {
@@ -64,13 +69,29 @@ impl Refusal {
         }
     }
 
+    pub(super) fn not_called(rule: RuleRef) -> Refusal {
+        Refusal {
+            code: RefusalCode::NoCallRoute,
+            text: "these numbers are texted and not called".into(),
+            rule: Some(rule),
+        }
+    }
+
+    pub(super) fn not_texted(rule: RuleRef) -> Refusal {
+        Refusal {
+            code: RefusalCode::NoTextRoute,
+            text: "these numbers are called and not texted".into(),
+            rule: Some(rule),
+        }
+    }
+
     /// Its stable code in the API, `premium_rate`.
     pub fn code(&self) -> &'static str {
         self.code.as_str()
     }
 }
 
-/// Why a number is not called, as the API tells it: a closed list.
+/// Why a number is not called or not texted, as the API tells it: a closed list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefusalCode {
@@ -78,6 +99,10 @@ pub enum RefusalCode {
     Refused,
     /// No rule matched.
     NoRoute,
+    /// The rule that decides is for texts alone.
+    NoCallRoute,
+    /// The rule that decides is for calls alone.
+    NoTextRoute,
     /// The called party would earn.
     PremiumRate,
     /// Caller and called party share the cost.
@@ -96,9 +121,11 @@ pub enum RefusalCode {
 
 impl RefusalCode {
     /// All of them.
-    pub const ALL: [RefusalCode; 9] = [
+    pub const ALL: [RefusalCode; 11] = [
         RefusalCode::Refused,
         RefusalCode::NoRoute,
+        RefusalCode::NoCallRoute,
+        RefusalCode::NoTextRoute,
         RefusalCode::PremiumRate,
         RefusalCode::SharedCost,
         RefusalCode::Satellite,
@@ -113,6 +140,8 @@ impl RefusalCode {
         match self {
             RefusalCode::Refused => "refused",
             RefusalCode::NoRoute => "no_route",
+            RefusalCode::NoCallRoute => "no_call_route",
+            RefusalCode::NoTextRoute => "no_text_route",
             RefusalCode::PremiumRate => "premium_rate",
             RefusalCode::SharedCost => "shared_cost",
             RefusalCode::Satellite => "satellite",

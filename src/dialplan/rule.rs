@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Prefix, RefusalCode};
+use super::{Prefix, RefusalCode, TextWay};
 use crate::document::{At, Place};
 use crate::phone::NumberKind;
 
@@ -71,14 +71,35 @@ pub(super) struct Rule {
 }
 
 pub(super) enum Verdict {
-    Route(Way),
+    Route(Ways),
     Refuse { code: RefusalCode, text: Arc<str> },
 }
 
-pub(super) struct Way {
+/// How numbers are reached: by calls, by texts, or by both.
+pub(super) struct Ways {
+    pub call: Option<CallWay>,
+    pub text: Option<TextWays>,
+    pub locale: At<Arc<str>>,
+}
+
+pub(super) struct CallWay {
     pub trunk: At<Arc<str>>,
     pub caller_id: Option<Arc<str>>,
-    pub locale: At<Arc<str>>,
+}
+
+#[derive(Clone)]
+pub(super) struct TextWays {
+    pub binds: Binds,
+    pub sender: Option<Arc<str>>,
+}
+
+/// The ways for texts that a rule names.
+#[derive(Clone)]
+pub(super) struct Binds {
+    /// The best first; one at least.
+    pub ways: Arc<[TextWay]>,
+    /// Where each is named.
+    pub places: Arc<[Place]>,
 }
 
 /// A rule as cited in a decision: where it is written and the prefix that matched. Cheap to clone.

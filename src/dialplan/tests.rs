@@ -51,6 +51,117 @@ fn the_longest_prefix_decides_then_the_kind() {
 }
 
 #[test]
+fn texts_go_by_the_cheapest_of_the_binds() {
+    let plan = plan(
+        "[defaults]\nlocale = 'en-GB'\nbinds = ['cheap']\nsender = 'Ringtrue'\n\
+         [[rule]]\nprefix = '+'\n\
+         [[rule]]\nprefix = '+44'\ntrunk = 'britain'\nsender = '80800'\n\
+         binds = [{ name = 'dear', cost = 7 }, 'a', { name = 'b', weight = 3 }, { name = 'free', cost = 0 }]\n\
+         [[rule]]\nprefix = '+4420'\ntrunk = 'britain'\nbinds = false\n\
+         [[rule]]\nprefix = '+33'\nrefuse = 'not France'\ncode = 'country_not_served'\n\
+         [[rule]]\nprefix = '+34'\nbinds = { name = 'one', cost = 2 }\n",
+    );
+    let british = plan.text_route(&number(MOBILE)).unwrap();
+    let ways: Vec<String> = british
+        .ways
+        .iter()
+        .map(|way| format!("{} {} {}", way.by, way.cost, way.weight))
+        .collect();
+    assert_eq!(ways, ["free 0 1", "b 1 3", "a 1 1", "dear 7 1"]);
+    assert_eq!(british.sender.as_deref(), Some("80800"));
+    assert_eq!(&*british.locale, "en-GB");
+    assert_eq!(british.rule.to_string(), "a.toml:7");
+    let world = plan.text_route(&number("+16502530000")).unwrap();
+    assert_eq!(
+        (&*world.ways[0].by, world.sender.as_deref()),
+        ("cheap", Some("Ringtrue"))
+    );
+    // A rule for texts alone is not called, one for calls alone is not texted, one that refuses
+    // is neither.
+    let code = |refusal: Result<_, Refusal>| refusal.map(drop).unwrap_err().code();
+    let calls = |text: &str| plan.route(&number(text)).map(drop);
+    let texts = |text: &str| plan.text_route(&number(text)).map(drop);
+    assert_eq!(code(calls("+16502530000")), "no_call_route");
+    assert_eq!(code(texts(LONDON)), "no_text_route");
+    assert!(calls(LONDON).is_ok());
+    assert_eq!(code(calls("+33612345678")), "country_not_served");
+    assert_eq!(code(texts("+33612345678")), "country_not_served");
+    let spanish = plan.text_route(&number("+34612345678")).unwrap();
+    assert_eq!((&*spanish.ways[0].by, spanish.ways[0].cost), ("one", 2));
+    let explained = plan.explain(&number(MOBILE)).to_string();
+    assert!(
+        explained
+            .contains("  texts      free, cost 0, weight 1\n             b, cost 1, weight 3\n")
+            && explained.contains("  sender     80800\n"),
+        "{explained}"
+    );
+    let binds: Vec<String> = plan
+        .binds()
+        .map(|(b, p)| format!("{b} {}", p.line))
+        .collect();
+    assert_eq!(
+        binds,
+        ["cheap 3", "free 11", "b 11", "a 11", "dear 11", "one 22"]
+    );
+}
+
+#[test]
+fn faulty_binds_name_the_place_and_the_fix() {
+    let rule = |keys: &str| faults(&format!("[[rule]]\nprefix = '+1'\nlocale = 'en'\n{keys}"));
+    for (keys, expected) in [
+        (
+            "binds = []",
+            "a.toml:4:9: `binds` cannot be a list\n  fix: write the names of one or more",
+        ),
+        ("binds = [1]", "a.toml:4:10: `binds` cannot be a number"),
+        ("binds = 'a b'", "a.toml:4:9: this is not a bind's name"),
+        (
+            "binds = ['a', { name = 'a' }]",
+            "a.toml:4:24: bind a is listed twice",
+        ),
+        (
+            "binds = [{ cost = 2 }]",
+            "a.toml:4:10: this way has no `name`",
+        ),
+        (
+            "binds = [{ name = 'a', weight = 0 }]",
+            "`weight` is out of range",
+        ),
+        (
+            "binds = [{ name = 'a', costs = 1 }]",
+            "a.toml:4:24: unknown key `costs` in [bind]\n  fix: did you mean `cost`?",
+        ),
+        (
+            "binds = ['a']\nsender = 'a name too long'",
+            "a.toml:5:10: `sender` cannot be this text",
+        ),
+        (
+            "trunk = 'a'\nsender = 'Brand'",
+            "`sender` goes with `binds`, which is not here",
+        ),
+        (
+            "binds = 'a'\ncaller_id = '+1'",
+            "`caller_id` goes with `trunk`, which is not here",
+        ),
+        (
+            "trunk = false\nbinds = false",
+            "this rule has no `trunk` and no `binds`",
+        ),
+    ] {
+        let got = rule(keys);
+        assert!(got.contains(expected), "{keys}\n{got}");
+        assert_eq!(got.matches("a.toml:").count(), 1, "{keys}\n{got}");
+    }
+    for key in ["binds", "sender"] {
+        let got = rule(&format!("refuse = 'x'\n{key} = 'a'"));
+        assert!(
+            got.contains(&format!("a rule that refuses has no `{key}`")),
+            "{got}"
+        );
+    }
+}
+
+#[test]
 fn a_number_without_a_rule_is_refused() {
     let plan = plan("[[rule]]\nprefix = '+1'\ntrunk = 'a'\nlocale = 'en-US'\n");
     let refusal = plan.route(&number(LONDON)).unwrap_err();
@@ -70,8 +181,8 @@ fn an_explanation_names_the_winner_and_the_losers() {
     let explanation = plan.explain(&number(MOBILE));
     assert_eq!(
         explanation.to_string(),
-        "+44********56  mobile, GB\n  goes to    trunk a\n  caller id  the trunk's\n  prompts    en-GB\n  \
-         rule       a.toml:8  +44 mobile, voip\n  because    +44 is the longest prefix of those that match, \
+        "+44********56  mobile, GB\n  calls      trunk a\n  caller id  the trunk's\n  texts      \
+         no_text_route: these numbers are called and not texted\n  locale     en-GB\n  rule       a.toml:8  +44 mobile, voip\n  because    +44 is the longest prefix of those that match, \
          and of its rules this one names mobile\n  others     a.toml:11  +44 pager: is not for mobile\n             \
          a.toml:6  +44: matches, it names no kinds\n             a.toml:4  +: matches, its prefix is shorter\n"
     );
@@ -82,6 +193,7 @@ fn an_explanation_names_the_winner_and_the_losers() {
             "kind": "mobile",
             "region": "GB",
             "decision": {"route": {"trunk": "a", "caller_id": null, "locale": "en-GB"}},
+            "text": {"refuse": {"code": "no_text_route", "text": "these numbers are called and not texted"}},
             "rule": {"place": {"file": "a.toml", "line": 8, "column": 1}, "prefix": "+44", "kinds": ["mobile", "voip"]},
             "why": "+44 is the longest prefix of those that match, and of its rules this one names mobile",
             "others": [
@@ -100,7 +212,7 @@ fn a_bad_file_names_the_place_and_the_fix() {
     for (text, expected) in [
         (
             "[[rule]]\nprefix = '+44'",
-            "a.toml:1:1: this rule has no `trunk`\n  fix: add `trunk` to it",
+            "a.toml:1:1: this rule has no `trunk` and no `binds`\n  fix: add one of them to it",
         ),
         (
             "[[rule]]\nprefix = '+44'\ntrunk = 'a'",
@@ -217,7 +329,7 @@ fn defaults_are_a_files_own() {
         .unwrap_err()
         .to_string();
     assert!(
-        got.contains("b.toml:1:1: this rule has no `trunk`"),
+        got.contains("b.toml:1:1: this rule has no `trunk` and no `binds`"),
         "{got}"
     );
 }
@@ -393,6 +505,7 @@ proptest! {
     fn any_file_is_read_without_panic(
         parts in prop::collection::vec(prop::sample::select(vec![
             "[[rule]]\n", "[defaults]\n", "prefix", "kind", "trunk", "locale", "refuse", "code", "caller_id", " = ",
+            "binds", "sender", "{ name = 'a', cost = 1 }", "false",
             "'+'", "'+44'", "['+1', '+44']", "'mobile'", "'en-GB'", "'x'", "[]", "1", "\n", "\n", "\n", "'", "\u{0}", "é",
         ]), 0..40)
     ) {

@@ -11,4 +11,4 @@ mod source;
 
 pub use duration::read_duration;
 pub use fault::{Fault, Faults, Place};
-pub use section::{At, Document, Section, resembling};
+pub use section::{At, Document, Section, TextOrTable, resembling};

@@ -159,6 +159,14 @@ pub struct Section<'d> {
     start: usize,
 }
 
+/// One of a list that holds texts and tables.
+pub enum TextOrTable<'d> {
+    /// A text, 1 to 4096 octets without control characters.
+    Text(At<&'d str>),
+    /// A table.
+    Table(Section<'d>),
+}
+
 type Entry<'d> = (
     &'d Spanned<std::borrow::Cow<'d, str>>,
     &'d Spanned<DeValue<'d>>,
@@ -289,6 +297,44 @@ impl<'d> Section<'d> {
             DeValue::Array(list) if list.is_empty() => Some(Vec::new()),
             _ => self.texts(key, wanted),
         }
+    }
+
+    /// The texts and tables of the list `key`, or the one text or table that stands for a list; it
+    /// may not be empty. `kind` is what the tables are called in advice.
+    pub fn texts_or_tables(
+        &self,
+        key: &'static str,
+        kind: &str,
+        wanted: &str,
+    ) -> Option<Vec<TextOrTable<'d>>> {
+        let (_, value) = self.entry(key)?;
+        let listed: Vec<&'d Spanned<DeValue<'d>>> = match value.get_ref() {
+            DeValue::Array(list) => list.iter().collect(),
+            _ => vec![value],
+        };
+        let kind: Arc<str> = kind.into();
+        let mut all = Vec::new();
+        for each in listed {
+            all.push(match each.get_ref() {
+                DeValue::String(text) if is_plain(text) => TextOrTable::Text(self.at(each, text)),
+                DeValue::Table(table) => TextOrTable::Table(Section {
+                    document: self.document,
+                    kind: Arc::clone(&kind),
+                    name: String::new(),
+                    table: Some(table),
+                    start: each.span().start,
+                }),
+                _ => {
+                    self.wanted(key, each, wanted);
+                    return None;
+                }
+            });
+        }
+        if all.is_empty() {
+            self.wanted(key, value, wanted);
+            return None;
+        }
+        Some(all)
     }
 
     /// Whether `key` is `true` or `false`.

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use super::config::BindConfig;
 use super::driver::Driver;
 use super::order::{BindState, Report, TextOrder};
+use super::tls::TlsError;
 use crate::smpp::pdu::EncodeError;
 
 /// One bind to a message centre, run by a task of its own. Dropped, it stops as by
@@ -26,13 +27,24 @@ pub struct Bind {
 
 /// An order that the queue did not take; it is handed back.
 #[derive(Debug, Error)]
-pub enum NotQueued {
+pub enum NotQueued<T = TextOrder> {
     /// The queue is full.
     #[error("the bind's queue is full")]
-    Full(Box<TextOrder>),
+    Full(Box<T>),
     /// The bind has stopped.
     #[error("the bind has stopped")]
-    Stopped(Box<TextOrder>),
+    Stopped(Box<T>),
+}
+
+/// Why a bind cannot be started.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// A field of the bind does not fit the wire.
+    #[error(transparent)]
+    Unsendable(#[from] EncodeError),
+    /// TLS cannot be spoken.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 impl Bind {
@@ -40,8 +52,8 @@ impl Bind {
     /// falls behind makes the bind take fewer orders, and loses nothing.
     ///
     /// # Errors
-    /// A field of the bind does not fit the wire.
-    pub fn start(config: BindConfig, reports: mpsc::Sender<Report>) -> Result<Bind, EncodeError> {
+    /// A field of the bind does not fit the wire, or TLS cannot be spoken.
+    pub fn start(config: BindConfig, reports: mpsc::Sender<Report>) -> Result<Bind, StartError> {
         let now = Instant::now();
         let name = config.name.clone();
         let (orders, queue) = mpsc::channel(config.queue.max(1));

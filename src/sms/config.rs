@@ -3,9 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::tls::Tls;
+use super::wire::Tap;
 use crate::smpp::receipt::IdForm;
 use crate::smpp::session::{self, Backoff};
 use crate::smpp::text::Style;
+
+/// A way to a message centre: the same bind, once or several times.
+#[derive(Debug, Clone)]
+pub struct SmppLine {
+    /// The bind.
+    pub bind: BindConfig,
+    /// How many of it, 1 at least.
+    pub sessions: u16,
+}
 
 /// A bind, as configured.
 #[derive(Debug, Clone)]
@@ -14,6 +25,8 @@ pub struct BindConfig {
     pub name: Arc<str>,
     /// Host or address, and port, of the message centre.
     pub address: Arc<str>,
+    /// How it is known, where TLS is spoken with it.
+    pub tls: Option<Tls>,
     /// How it binds, its window, rate and timers.
     pub session: session::Config,
     /// How texts are written for this carrier.
@@ -41,6 +54,8 @@ pub struct BindConfig {
     pub drain: Duration,
     /// The waits between connections.
     pub backoff: Backoff,
+    /// Who watches its connections.
+    pub tap: Tap,
 }
 
 impl BindConfig {
@@ -53,6 +68,7 @@ impl BindConfig {
         BindConfig {
             name: name.into(),
             address: address.into(),
+            tls: None,
             session,
             style: Style::default(),
             sender: String::new(),
@@ -66,6 +82,7 @@ impl BindConfig {
             attempts: 5,
             drain: Duration::from_secs(15),
             backoff: Backoff::default(),
+            tap: Tap::default(),
         }
     }
 }

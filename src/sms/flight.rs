@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 use smallvec::SmallVec;
 
-use super::order::{NotSent, Submission, Taken, TextRef};
+use super::order::{NotSent, Submission, Taken, TextOrder, TextRef, Withdrawal};
 use crate::smpp::pdu::{Prepared, Status, Verdict};
 
 /// One message of one text.
@@ -47,6 +47,9 @@ pub(super) struct Flight {
     pub(super) text: TextRef,
     pub(super) deadline: Instant,
     pub(super) began: Option<Instant>,
+    /// Whether to try again where the message centre asks for that.
+    pub(super) patient: bool,
+    withdrawal: Option<Withdrawal>,
     messages: SmallVec<[Message; 1]>,
     open: usize,
     /// Set once one of them has failed: the others are not worth sending any more.
@@ -58,6 +61,7 @@ pub(super) struct Flight {
 pub(super) struct Landed {
     pub(super) text: TextRef,
     pub(super) fate: Submission,
+    pub(super) messages: u8,
     pub(super) waited: Duration,
 }
 
@@ -75,15 +79,16 @@ impl Flights {
     /// Takes a text of one message at least; gives its pieces.
     pub(super) fn begin(
         &mut self,
-        text: TextRef,
-        deadline: Instant,
+        order: &TextOrder,
         messages: SmallVec<[Message; 1]>,
     ) -> impl Iterator<Item = Piece> + use<> {
         let count = messages.len().min(usize::from(u8::MAX));
         let flight = self.slab.insert(Flight {
-            text,
-            deadline,
+            text: order.text,
+            deadline: order.deadline,
             began: None,
+            patient: order.patient,
+            withdrawal: order.withdrawal.clone(),
             open: messages.len(),
             messages,
             given_up: None,
@@ -122,6 +127,7 @@ impl Flights {
             .map_or(Duration::ZERO, |began| now.saturating_duration_since(began));
         Some(Landed {
             text: flight.text,
+            messages: u8::try_from(flight.messages.len()).unwrap_or(u8::MAX),
             fate: submission(flight.messages),
             waited,
         })
@@ -129,6 +135,18 @@ impl Flights {
 }
 
 impl Flight {
+    /// Why it is of no more use, if it is; what has begun to leave goes on.
+    pub(super) fn past(&self, now: Instant) -> Option<NotSent> {
+        let unwanted = self
+            .withdrawal
+            .as_ref()
+            .is_some_and(Withdrawal::is_withdrawn);
+        if unwanted && self.began.is_none() {
+            return Some(NotSent::Withdrawn);
+        }
+        (now >= self.deadline).then_some(NotSent::TooLate)
+    }
+
     pub(super) fn message(&mut self, index: usize) -> Option<&mut Message> {
         self.messages.get_mut(index)
     }
@@ -173,7 +191,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::smpp::pdu::Sms;
+    use crate::smpp::pdu::{AddressBuf, Sms};
     use crate::smpp::session::MessageId;
 
     fn taken(id: &str) -> Taken {
@@ -187,12 +205,24 @@ mod tests {
         Message::new(Prepared::new(&Sms::default()).unwrap())
     }
 
+    fn order(text: TextRef, deadline: Instant) -> TextOrder {
+        TextOrder {
+            text,
+            to: AddressBuf::default(),
+            sender: None,
+            body: String::new().into(),
+            deadline,
+            patient: true,
+            withdrawal: None,
+        }
+    }
+
     fn land(fates: Vec<Fate>) -> Submission {
         let now = Instant::now();
         let mut flights = Flights::default();
         let text = TextRef(Uuid::from_u128(7));
         let pieces: Vec<Piece> = flights
-            .begin(text, now, fates.iter().map(|_| blank()).collect())
+            .begin(&order(text, now), fates.iter().map(|_| blank()).collect())
             .collect();
         assert_eq!(pieces.len(), fates.len());
         let mut landed = None;
@@ -205,6 +235,7 @@ mod tests {
         assert_eq!(flights.conclude(now, pieces[0], Fate::Unknown), None);
         let landed = landed.expect("the last one lands it");
         assert_eq!(landed.text, text);
+        assert_eq!(usize::from(landed.messages), pieces.len());
         landed.fate
     }
 
@@ -258,7 +289,7 @@ mod tests {
         let mut flights = Flights::default();
         let text = TextRef(Uuid::nil());
         let messages = SmallVec::from_vec(vec![blank(), blank()]);
-        let pieces: Vec<Piece> = flights.begin(text, now, messages).collect();
+        let pieces: Vec<Piece> = flights.begin(&order(text, now), messages).collect();
         assert_eq!(flights.conclude(now, pieces[0], Fate::Unknown), None);
         assert_eq!(flights.conclude(now, pieces[0], Fate::Unknown), None);
         assert!(!flights.is_empty());

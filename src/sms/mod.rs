@@ -9,7 +9,18 @@ mod config;
 pub mod dispatch;
 mod driver;
 mod flight;
+pub mod gateway;
+mod http;
+mod inbound;
 pub mod order;
+pub mod routing;
+pub mod sandbox;
+mod tls;
+pub mod wire;
 
-pub use bind::{Bind, NotQueued};
-pub use config::BindConfig;
+pub use bind::{Bind, NotQueued, StartError};
+pub use config::{BindConfig, SmppLine};
+pub use http::{
+    Auth, Body, HttpLine, Method, Success, Target, TargetError, Template, TemplateError,
+};
+pub use tls::{Tls, TlsError};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
@@ -34,6 +35,27 @@ pub struct TextOrder {
     /// When the text is of no more use: not sent after this, and the carrier is told not to
     /// deliver it much later.
     pub deadline: Instant,
+    /// Whether the bind tries again where the message centre asks for that, or hands the text back
+    /// at once, for another bind to send.
+    pub patient: bool,
+    /// Whether it is still wanted; `None` is for good.
+    pub withdrawal: Option<Withdrawal>,
+}
+
+/// Says of a text that is on its way through a queue that it is of no more use. Clones are one.
+#[derive(Debug, Clone, Default)]
+pub struct Withdrawal(Arc<AtomicBool>);
+
+impl Withdrawal {
+    /// The text is of no more use: if nothing of it has left, nothing shall.
+    pub fn withdraw(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether it is of no more use.
+    pub fn is_withdrawn(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 impl fmt::Debug for TextOrder {
@@ -69,6 +91,8 @@ pub enum News {
         text: TextRef,
         /// How it fared.
         fate: Submission,
+        /// Into how many messages it was split; 0 if it was not.
+        messages: u8,
         /// From its first message's leaving to the last answer; zero if none left.
         waited: Duration,
     },
@@ -87,6 +111,13 @@ pub enum News {
         receipt: Receipt,
         /// Tells the message centre.
         acknowledgement: Acknowledgement,
+    },
+    /// The bind came up, went down or stopped.
+    State(BindState),
+    /// The message centre asked for texts to come more slowly.
+    Slowed {
+        /// When the next may go out.
+        until: Instant,
     },
     /// A person sent a message. It is to be acknowledged once it is safe.
     Message {
@@ -145,12 +176,18 @@ pub enum NotSent {
     /// The bind is down.
     #[error("the bind is down")]
     Down,
+    /// The bind's queue is full.
+    #[error("the bind's queue is full")]
+    Full,
     /// The bind is a receiver.
     #[error("the bind only receives")]
     Receiver,
     /// Its deadline passed while it waited.
     #[error("its deadline passed")]
     TooLate,
+    /// It was withdrawn.
+    #[error("it was withdrawn")]
+    Withdrawn,
     /// The bind stopped.
     #[error("the bind stopped")]
     Stopped,
@@ -188,15 +225,30 @@ impl BindState {
     }
 }
 
-/// Tells the message centre what became of a delivery. Dropped without a word, it asks for the
-/// delivery to be made again later.
-#[derive(Debug)]
+/// Where the answers to deliveries of one bind go.
+pub(super) type Answers = mpsc::Sender<(DeliveryHandle, Status)>;
+
+/// Tells the message centre what became of a delivery, or of the several that make up one message.
+/// Dropped without a word, it asks for them to be made again later.
+#[derive(Debug, Default)]
 pub struct Acknowledgement {
-    pub(super) to: mpsc::Sender<(DeliveryHandle, Status)>,
-    pub(super) handle: Option<DeliveryHandle>,
+    deliveries: SmallVec<[(Answers, DeliveryHandle); 1]>,
 }
 
 impl Acknowledgement {
+    pub(super) fn new(to: Answers, handle: DeliveryHandle) -> Acknowledgement {
+        Acknowledgement {
+            deliveries: SmallVec::from_iter([(to, handle)]),
+        }
+    }
+
+    /// Both in one.
+    #[must_use]
+    pub fn and(mut self, mut other: Acknowledgement) -> Acknowledgement {
+        self.deliveries.append(&mut other.deliveries);
+        self
+    }
+
     /// The delivery is safe: the message centre may forget it.
     pub fn taken(mut self) {
         self.tell(Status::OK);
@@ -208,9 +260,9 @@ impl Acknowledgement {
     }
 
     fn tell(&mut self, status: Status) {
-        if let Some(handle) = self.handle.take() {
+        for (to, handle) in self.deliveries.drain(..) {
             // Untold, the delivery is made again: never lost.
-            let _ = self.to.try_send((handle, status));
+            let _ = to.try_send((handle, status));
         }
     }
 }
@@ -233,6 +285,8 @@ mod tests {
             sender: None,
             body: Zeroizing::new("Your code is 123456".to_owned()),
             deadline: Instant::now(),
+            patient: true,
+            withdrawal: None,
         };
         let shown = format!("{order:?}");
         assert!(

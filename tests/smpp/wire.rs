@@ -204,6 +204,8 @@ pub fn order(number: u128, words: &str) -> TextOrder {
         sender: None,
         body: Zeroizing::new(words.to_owned()),
         deadline: Instant::now() + Duration::from_secs(120),
+        patient: true,
+        withdrawal: None,
     }
 }
 
@@ -221,11 +223,16 @@ pub async fn bound(bind: &Bind) {
 }
 
 pub async fn report(reports: &mut mpsc::Receiver<Report>) -> News {
-    timeout(PATIENCE, reports.recv())
-        .await
-        .expect("a report in time")
-        .expect("a report")
-        .news
+    loop {
+        let report = timeout(PATIENCE, reports.recv())
+            .await
+            .expect("a report in time")
+            .expect("a report");
+        // These are watched from the bind's handle.
+        if !matches!(report.news, News::State(_) | News::Slowed { .. }) {
+            return report.news;
+        }
+    }
 }
 
 /// The next report on a text, which is to be this one.

@@ -121,8 +121,17 @@ impl Task {
         [expiry, shutdown].into_iter().flatten().min()
     }
 
+    /// A gateway that ends is a fault, unless the engine is being stopped too.
+    pub(super) fn note_gone(&self, gateway: &'static str) {
+        if self.health.borrow().draining {
+            tracing::debug!(gateway, "the gateway has stopped");
+        } else {
+            tracing::error!(gateway, "the gateway has stopped");
+        }
+    }
+
     pub(super) fn lose_gateway(&mut self) {
-        tracing::error!("the voice gateway has stopped");
+        self.note_gone("voice");
         self.health.send_modify(|health| health.gateway = false);
         let calls = self.open.iter().filter(|(_, open)| !open.is_text());
         let calls: Vec<Uuid> = calls.map(|(id, _)| *id).collect();

@@ -134,7 +134,7 @@ impl Task {
 
     /// The gateway is gone: what has not left will not.
     pub(super) fn lose_texting(&mut self) {
-        tracing::error!("the texting gateway has stopped");
+        self.note_gone("texting");
         if let Some(texting) = &mut self.texting {
             texting.up = false;
         }

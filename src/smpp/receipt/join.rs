@@ -1,12 +1,11 @@
 //! Joins receipts to what was sent.
 
-use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
-use super::Receipt;
+use super::{Bounded, Receipt};
 use crate::smpp::session::MessageId;
 
 /// How the ids in a carrier's receipts relate to those in its answers.
@@ -79,8 +78,8 @@ impl fmt::Debug for Key {
 /// beyond that the oldest is forgotten. What is forgotten here may still be joined by a store.
 #[derive(Debug)]
 pub struct Joiner<T> {
-    sent: Bounded<T>,
-    early: Bounded<SmallVec<[Receipt; 1]>>,
+    sent: Bounded<Key, T>,
+    early: Bounded<Key, SmallVec<[Receipt; 1]>>,
 }
 
 /// Receipts kept for one text that is not known yet.
@@ -125,73 +124,7 @@ impl<T: Clone> Joiner<T> {
 
     /// Sent texts and early receipts held.
     pub fn held(&self) -> (usize, usize) {
-        (self.sent.map.len(), self.early.map.len())
-    }
-}
-
-/// A map that forgets the oldest.
-#[derive(Debug)]
-struct Bounded<V> {
-    map: HashMap<Key, (u64, Instant, V)>,
-    order: VecDeque<(u64, Instant, Key)>,
-    next: u64,
-    most: usize,
-    patience: Duration,
-}
-
-impl<V> Bounded<V> {
-    fn new(most: usize, patience: Duration) -> Bounded<V> {
-        Bounded {
-            map: HashMap::new(),
-            order: VecDeque::new(),
-            next: 0,
-            most: most.max(1),
-            patience,
-        }
-    }
-
-    fn put(&mut self, now: Instant, key: Key, value: V) {
-        self.forget(now);
-        self.next += 1;
-        self.order.push_back((self.next, now, key.clone()));
-        self.map.insert(key, (self.next, now, value));
-        while self.map.len() > self.most {
-            self.drop_oldest();
-        }
-        // Entries whose key was taken or replaced stand in the order without meaning.
-        if self.order.len() > 2 * self.most + 16 {
-            let map = &self.map;
-            self.order
-                .retain(|(number, _, key)| map.get(key).is_some_and(|held| held.0 == *number));
-        }
-    }
-
-    fn get(&mut self, now: Instant, key: &Key) -> Option<&V> {
-        self.forget(now);
-        self.map.get(key).map(|held| &held.2)
-    }
-
-    fn take(&mut self, now: Instant, key: &Key) -> Option<V> {
-        self.forget(now);
-        self.map.remove(key).map(|held| held.2)
-    }
-
-    fn forget(&mut self, now: Instant) {
-        while self
-            .order
-            .front()
-            .is_some_and(|(_, since, _)| now.saturating_duration_since(*since) >= self.patience)
-        {
-            self.drop_oldest();
-        }
-    }
-
-    fn drop_oldest(&mut self) {
-        if let Some((number, _, key)) = self.order.pop_front()
-            && self.map.get(&key).is_some_and(|held| held.0 == number)
-        {
-            self.map.remove(&key);
-        }
+        (self.sent.len(), self.early.len())
     }
 }
 
@@ -294,7 +227,6 @@ mod tests {
             assert!(joiner.sent(now, joiner_key(id), id).is_empty());
             assert_eq!(joiner.received(now, joiner_key(id + 5000), &receipt), None);
             assert!(joiner.held().0 <= 10 && joiner.held().1 <= 10);
-            assert!(joiner.sent.order.len() <= 36 && joiner.early.order.len() <= 36);
         }
         assert_eq!(joiner.received(now, joiner_key(989), &receipt), None);
         assert_eq!(joiner.received(now, joiner_key(990), &receipt), Some(990));

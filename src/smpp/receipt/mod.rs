@@ -5,11 +5,13 @@
 //! `id:0123 sub:001 dlvrd:001 submit date:2411242230 done date:2411242231 stat:DELIVRD err:000
 //! text:Your code`. Fields come in any order, any case, with any separator, or not at all.
 
+mod bounded;
 mod fields;
 mod join;
 
 use smallvec::SmallVec;
 
+pub use bounded::Bounded;
 pub use join::{IdForm, Joiner, Key};
 
 use super::pdu::{EsmClass, Sms, Tag};

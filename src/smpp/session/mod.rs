@@ -205,6 +205,11 @@ impl<T> Session<T> {
         self.pace.rate()
     }
 
+    /// Until when throttling keeps every text back, if it does.
+    pub fn held_until(&self) -> Option<Instant> {
+        self.pace.held_until()
+    }
+
     /// Whether it is the octets waiting to be written that keep texts back.
     pub fn is_congested(&self) -> bool {
         self.pending() > TRANSMIT_SOFT

@@ -71,6 +71,11 @@ impl Pace {
         self.rate
     }
 
+    /// Until when throttling keeps every text back.
+    pub(super) fn held_until(&self) -> Option<Instant> {
+        self.held_until
+    }
+
     /// How many texts may go out at this moment.
     pub(super) fn allowance(&mut self, now: Instant) -> usize {
         if self.held_until.is_some_and(|until| now < until) {

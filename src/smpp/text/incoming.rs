@@ -176,25 +176,25 @@ fn read_utf16(octets: &[u8], text: &mut String) -> bool {
     exact
 }
 
-struct Unfinished {
+struct Unfinished<A> {
     source: AddressBuf,
     destination: AddressBuf,
     reference: u16,
     began: Instant,
-    pieces: Vec<Option<String>>,
+    pieces: Vec<Option<(String, A)>>,
 }
 
 /// Joins the pieces of longer texts. Holds so many unfinished texts, for so long; beyond that the
-/// oldest is forgotten.
-pub struct Assembler {
-    unfinished: VecDeque<Unfinished>,
+/// oldest is forgotten. `A` is what each piece comes with and what is handed out with the whole.
+pub struct Assembler<A = ()> {
+    unfinished: VecDeque<Unfinished<A>>,
     most: usize,
     patience: Duration,
 }
 
-impl Assembler {
+impl<A> Assembler<A> {
     /// Holds at most `most` unfinished texts, each for `patience` from its first piece.
-    pub fn new(most: usize, patience: Duration) -> Assembler {
+    pub fn new(most: usize, patience: Duration) -> Assembler<A> {
         Assembler {
             unfinished: VecDeque::new(),
             most: most.max(1),
@@ -204,14 +204,19 @@ impl Assembler {
 
     /// Takes a piece; gives the whole text once its last piece is there. A piece that comes again
     /// replaces itself.
-    pub fn add(&mut self, now: Instant, sms: &Sms<'_>, part: Part, text: String) -> Option<String> {
-        let patience = self.patience;
-        self.unfinished
-            .retain(|u| now.saturating_duration_since(u.began) < patience);
+    pub fn add(
+        &mut self,
+        now: Instant,
+        sms: &Sms<'_>,
+        part: Part,
+        text: String,
+        with: A,
+    ) -> Option<(String, Vec<A>)> {
+        self.forget(now);
         if part.total == 1 {
-            return Some(text);
+            return Some((text, vec![with]));
         }
-        let same = |u: &Unfinished| {
+        let same = |u: &Unfinished<A>| {
             u.reference == part.reference
                 && u.pieces.len() == usize::from(part.total)
                 && u.source.as_address() == sms.source
@@ -226,17 +231,31 @@ impl Assembler {
                 destination: sms.destination.to_owned(),
                 reference: part.reference,
                 began: now,
-                pieces: vec![None; usize::from(part.total)],
+                pieces: std::iter::repeat_with(|| None)
+                    .take(usize::from(part.total))
+                    .collect(),
             });
             self.unfinished.len() - 1
         });
         let whole = self.unfinished.get_mut(at)?;
-        *whole.pieces.get_mut(usize::from(part.number) - 1)? = Some(text);
+        *whole.pieces.get_mut(usize::from(part.number) - 1)? = Some((text, with));
         if whole.pieces.iter().any(Option::is_none) {
             return None;
         }
         let whole = self.unfinished.remove(at)?;
-        Some(whole.pieces.into_iter().flatten().collect())
+        Some(whole.pieces.into_iter().flatten().unzip())
+    }
+
+    /// Forgets what has waited long enough, and what it came with.
+    pub fn forget(&mut self, now: Instant) {
+        let patience = self.patience;
+        self.unfinished
+            .retain(|u| now.saturating_duration_since(u.began) < patience);
+    }
+
+    /// When the next is forgotten.
+    pub fn next_forgotten(&self) -> Option<Instant> {
+        self.unfinished.front().map(|u| u.began + self.patience)
     }
 
     /// Unfinished texts held.
@@ -245,7 +264,7 @@ impl Assembler {
     }
 }
 
-impl fmt::Debug for Assembler {
+impl<A> fmt::Debug for Assembler<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Assembler")
             .field("unfinished", &self.unfinished.len())

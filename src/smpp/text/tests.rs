@@ -31,7 +31,9 @@ fn through(text: &str, style: &Style) -> String {
         assert!(whole.is_none());
         whole = match reading.part {
             None => Some(piece),
-            Some(part) => assembler.add(Instant::now(), &sms.as_sms(), part, piece),
+            Some(part) => assembler
+                .add(Instant::now(), &sms.as_sms(), part, piece, ())
+                .map(|(whole, _)| whole),
         };
     }
     whole.unwrap()
@@ -317,7 +319,11 @@ fn pieces_are_joined_in_any_order_and_forgotten_in_time() {
     };
     let part = |reference, total, number| Part::new(reference, total, number).unwrap();
     let mut add = |at, sms: &Sms<'_>, part, text: &str| {
-        let whole = assembler.add(at, sms, part, text.to_owned());
+        let whole = assembler.add(at, sms, part, text.to_owned(), ());
+        let whole = whole.map(|(whole, pieces)| {
+            assert_eq!(pieces.len(), usize::from(part.total));
+            whole
+        });
         (whole, assembler.unfinished())
     };
     let (a, b) = (from("1555"), from("1666"));

@@ -5,6 +5,7 @@ mod texts;
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -17,11 +18,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Sleep, sleep_until, timeout};
+use tokio_rustls::client::TlsStream;
 
+use super::bind::StartError;
 use super::config::BindConfig;
 use super::flight::{Flights, Piece};
 use super::order::{BindState, News, NotSent, Report, TextOrder, TextRef};
-use crate::smpp::pdu::{EncodeError, Status};
+use super::tls::Dialler;
+use super::wire::Watched;
+use crate::smpp::pdu::Status;
 use crate::smpp::session::{Answer, Closed, DeliveryHandle, Event, Outcome, Session};
 
 /// Octets read at once.
@@ -45,6 +50,8 @@ struct Abandoned;
 
 pub(super) struct Driver {
     config: BindConfig,
+    /// How TLS is begun, where it is spoken.
+    dialler: Option<Dialler>,
     session: Session<Piece>,
     orders: mpsc::Receiver<TextOrder>,
     batch: Vec<TextOrder>,
@@ -80,10 +87,15 @@ impl Driver {
         state: watch::Sender<BindState>,
         gone: oneshot::Receiver<()>,
         now: Instant,
-    ) -> Result<Driver, EncodeError> {
+    ) -> Result<Driver, StartError> {
         let (acknowledge, acknowledgements) = mpsc::channel(config.session.deliveries.max(1) * 2);
         let mut random = StdRng::from_rng(&mut rand::rng());
+        let tls = config.tls.as_ref();
+        let dialler = tls
+            .map(|tls| Dialler::new(tls, &config.address))
+            .transpose()?;
         Ok(Driver {
+            dialler,
             session: Session::new(config.session.clone(), now)?,
             config,
             orders,
@@ -111,20 +123,26 @@ impl Driver {
     pub(super) async fn run(mut self) {
         // Abandoned or stopped, there is nobody to tell more than this.
         let _ = self.live().await;
-        self.state.send_replace(BindState::Stopped);
+        self.turn_to(BindState::Stopped);
+        self.send_reports();
         tracing::info!(bind = %self.config.name, "bind stopped");
     }
 
     /// Connects, converses, waits, until the queue ends.
     async fn live(&mut self) -> Result<(), Abandoned> {
         loop {
-            let address = self.config.address.clone();
-            let connecting = timeout(self.config.connect, connect(address));
+            let connecting = connect(self.config.address.clone(), self.dialler.clone());
+            let connecting = timeout(self.config.connect, connecting);
             let mut bound_for = Duration::ZERO;
             let closed = match self.meanwhile(connecting).await? {
                 None => break,
-                Some(Ok(Ok(stream))) => {
-                    let (closed, stood) = self.converse(stream).await?;
+                Some(Ok(Ok(connection))) => {
+                    let Ends { local, peer } = connection.ends;
+                    let watched = Watched::new(&self.config.tap, &self.config.name, local, peer);
+                    let (closed, stood) = match connection.stream {
+                        Stream::Plain(stream) => self.converse(stream, watched).await?,
+                        Stream::Tls(stream) => self.converse(stream, watched).await?,
+                    };
                     bound_for = stood;
                     Some(closed)
                 }
@@ -195,6 +213,7 @@ impl Driver {
     async fn converse(
         &mut self,
         mut stream: impl AsyncRead + AsyncWrite + Unpin,
+        watched: Option<Watched>,
     ) -> Result<(Closed, Duration), Abandoned> {
         let mut clock = pin!(sleep_until((Instant::now() + SWEEP).into()));
         let mut bound_at = None;
@@ -205,7 +224,7 @@ impl Driver {
             let closed = self.collect(now, &mut bound_at);
             self.send_reports();
             if let Some(closed) = closed {
-                let farewell = self.write_out(&mut stream);
+                let farewell = self.write_out(&mut stream, watched.as_ref());
                 // Whether the peer hears our last words changes nothing any more.
                 let _ = timeout(FAREWELL, farewell).await;
                 self.late.clear();
@@ -213,7 +232,7 @@ impl Driver {
                 if bound_at.is_some() {
                     self.down_since = now;
                 }
-                self.state.send_replace(BindState::Down {
+                self.turn_to(BindState::Down {
                     since: self.down_since,
                     why: Some(closed),
                 });
@@ -221,7 +240,8 @@ impl Driver {
                 return Ok((closed, stood));
             }
             if self.outbox.is_empty() {
-                self.turn(&mut stream, clock.as_mut(), now).await;
+                self.turn(&mut stream, watched.as_ref(), clock.as_mut(), now)
+                    .await;
             } else {
                 // The receiver has fallen behind: the session goes on, and so does waiting.
                 let reports = self.reports.clone();
@@ -231,7 +251,7 @@ impl Driver {
                 };
                 tokio::select! {
                     room = room => room?,
-                    () = self.turn(&mut stream, clock.as_mut(), now) => {}
+                    () = self.turn(&mut stream, watched.as_ref(), clock.as_mut(), now) => {}
                 }
             }
         }
@@ -241,6 +261,7 @@ impl Driver {
     async fn turn(
         &mut self,
         stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        watched: Option<&Watched>,
         mut clock: Pin<&mut Sleep>,
         now: Instant,
     ) {
@@ -249,13 +270,14 @@ impl Driver {
         if wake < clock.deadline() || clock.is_elapsed() {
             clock.as_mut().reset(wake);
         }
-        poll_fn(|context| self.poll_turn(context, stream, clock.as_mut())).await;
+        poll_fn(|context| self.poll_turn(context, stream, watched, clock.as_mut())).await;
     }
 
     fn poll_turn(
         &mut self,
         context: &mut Context<'_>,
         stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        watched: Option<&Watched>,
         clock: Pin<&mut Sleep>,
     ) -> Poll<()> {
         let (mut moved, mut lost) = (false, false);
@@ -263,6 +285,9 @@ impl Driver {
         while let Some(octets) = self.session.poll_transmit() {
             match Pin::new(&mut *stream).poll_write(context, octets) {
                 Poll::Ready(Ok(count)) if count > 0 => {
+                    if let Some(watched) = watched {
+                        watched.copy(true, octets.get(..count).unwrap_or_default());
+                    }
                     self.session.transmitted(count);
                     // Otherwise writing changes nothing for anybody else.
                     moved |= congested;
@@ -281,6 +306,9 @@ impl Driver {
         let mut read = ReadBuf::new(&mut self.buffer);
         match Pin::new(&mut *stream).poll_read(context, &mut read) {
             Poll::Ready(Ok(())) if !read.filled().is_empty() => {
+                if let Some(watched) = watched {
+                    watched.copy(false, read.filled());
+                }
                 self.session.handle_bytes(Instant::now(), read.filled());
                 moved = true;
             }
@@ -396,11 +424,14 @@ impl Driver {
                 Event::Delivered(delivery) => self.on_delivery(*delivery),
                 Event::Bound { system_id, version } => {
                     *bound_at = Some(now);
-                    self.state.send_replace(BindState::Bound { since: now });
+                    self.turn_to(BindState::Bound { since: now });
                     tracing::info!(bind = %self.config.name, system_id, ?version, "bound");
                 }
                 Event::Slowed { status, rate } => {
                     tracing::warn!(bind = %self.config.name, %status, rate, "slowed");
+                    if let Some(until) = self.session.held_until() {
+                        self.tell(News::Slowed { until });
+                    }
                 }
                 Event::Odd {
                     command,
@@ -420,6 +451,12 @@ impl Driver {
             self.ready.push_front(piece);
         }
         closed
+    }
+
+    /// Shows and reports what the bind is doing.
+    fn turn_to(&mut self, state: BindState) {
+        self.state.send_replace(state);
+        self.tell(News::State(state));
     }
 
     /// Reports at once if the receiver has room, or else when it has.
@@ -459,12 +496,19 @@ impl Driver {
         self.reports.send(report).await.map_err(|_| Abandoned)
     }
 
-    async fn write_out(&mut self, stream: &mut (impl AsyncWrite + Unpin)) -> std::io::Result<()> {
+    async fn write_out(
+        &mut self,
+        stream: &mut (impl AsyncWrite + Unpin),
+        watched: Option<&Watched>,
+    ) -> std::io::Result<()> {
         use tokio::io::AsyncWriteExt;
         while let Some(octets) = self.session.poll_transmit() {
             let count = stream.write(octets).await?;
             if count == 0 {
                 break;
+            }
+            if let Some(watched) = watched {
+                watched.copy(true, octets.get(..count).unwrap_or_default());
             }
             self.session.transmitted(count);
         }
@@ -472,8 +516,32 @@ impl Driver {
     }
 }
 
-async fn connect(address: Arc<str>) -> std::io::Result<TcpStream> {
+/// A connection that stands.
+struct Connection {
+    stream: Stream,
+    ends: Ends,
+}
+
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+struct Ends {
+    local: SocketAddr,
+    peer: SocketAddr,
+}
+
+async fn connect(address: Arc<str>, dialler: Option<Dialler>) -> std::io::Result<Connection> {
     let stream = TcpStream::connect(&*address).await?;
     stream.set_nodelay(true)?;
-    Ok(stream)
+    let ends = Ends {
+        local: stream.local_addr()?,
+        peer: stream.peer_addr()?,
+    };
+    let stream = match dialler {
+        None => Stream::Plain(stream),
+        Some(dialler) => Stream::Tls(Box::new(dialler.greet(stream).await?)),
+    };
+    Ok(Connection { stream, ends })
 }

@@ -10,24 +10,24 @@ use crate::smpp::receipt::{Key, Receipt};
 use crate::smpp::session::{Answer, Delivery, Lost, MessageId, Outcome};
 use crate::smpp::text;
 use crate::sms::flight::{Fate, Landed, Message, Piece};
-use crate::sms::order::{Acknowledgement, News, NotSent, Submission, Taken, TextOrder, TextRef};
+use crate::sms::order::{
+    Acknowledgement, News, NotSent, Submission, Taken, TextOrder, TextRef, Withdrawal,
+};
 
 impl Driver {
-    /// Hands back the texts whose deadline has passed.
+    /// Hands back the texts that are of no more use.
     pub(super) fn sweep(&mut self, now: Instant) {
-        let mut late: SmallVec<[Piece; 4]> = SmallVec::new();
+        let mut past: SmallVec<[(Piece, NotSent); 4]> = SmallVec::new();
         let flights = &mut self.flights;
-        let mut in_time = |piece: &Piece| {
-            let kept = flights.get(*piece).is_some_and(|(f, _)| now < f.deadline);
-            if !kept {
-                late.push(*piece);
-            }
-            kept
+        let mut of_use = |piece: &Piece| {
+            let why = flights.get(*piece).and_then(|(f, _)| f.past(now));
+            past.extend(why.map(|why| (*piece, why)));
+            why.is_none()
         };
-        self.ready.retain(&mut in_time);
-        self.again.retain(|(_, piece)| in_time(piece));
-        for piece in late {
-            self.conclude(now, piece, Fate::NotSent(NotSent::TooLate));
+        self.ready.retain(&mut of_use);
+        self.again.retain(|(_, piece)| of_use(piece));
+        for (piece, why) in past {
+            self.conclude(now, piece, Fate::NotSent(why));
         }
     }
 
@@ -39,6 +39,14 @@ impl Driver {
         }
         if now >= order.deadline {
             self.hand_back(order.text, NotSent::TooLate);
+            return;
+        }
+        if order
+            .withdrawal
+            .as_ref()
+            .is_some_and(Withdrawal::is_withdrawn)
+        {
+            self.hand_back(order.text, NotSent::Withdrawn);
             return;
         }
         self.reference = self.reference.wrapping_add(1);
@@ -75,7 +83,7 @@ impl Driver {
                 }
             }
         }
-        let pieces = self.flights.begin(order.text, order.deadline, written);
+        let pieces = self.flights.begin(order, written);
         self.ready.extend(pieces);
     }
 
@@ -103,9 +111,8 @@ impl Driver {
         let Some((flight, index)) = self.flights.get(piece) else {
             return true;
         };
-        let too_late = (now >= flight.deadline).then_some(NotSent::TooLate);
         // Where its other messages do not arrive, this one is of no use.
-        if let Some(why) = flight.given_up.or(too_late) {
+        if let Some(why) = flight.given_up.or_else(|| flight.past(now)) {
             self.conclude(now, piece, Fate::NotSent(why));
             return true;
         }
@@ -161,7 +168,7 @@ impl Driver {
             return false;
         };
         let again = now + RETRY;
-        let worth = again < flight.deadline && flight.given_up.is_none();
+        let worth = again < flight.deadline && flight.given_up.is_none() && flight.patient;
         let worth = worth && flight.message(index).is_some_and(|m| m.attempts < attempts);
         if worth {
             self.again.push_back((again, piece));
@@ -190,10 +197,7 @@ impl Driver {
     }
 
     pub(super) fn on_delivery(&mut self, delivery: Delivery) {
-        let acknowledgement = Acknowledgement {
-            to: self.acknowledge.clone(),
-            handle: Some(delivery.handle),
-        };
+        let acknowledgement = Acknowledgement::new(self.acknowledge.clone(), delivery.handle);
         let sms = delivery.sms.as_sms();
         if let Some(receipt) = Receipt::read(&sms) {
             match Key::of_receipt(&receipt.id, self.config.id_form) {
@@ -222,8 +226,19 @@ impl Driver {
     }
 
     fn conclude(&mut self, now: Instant, piece: Piece, fate: Fate) {
-        if let Some(Landed { text, fate, waited }) = self.flights.conclude(now, piece, fate) {
-            self.tell(News::Text { text, fate, waited });
+        if let Some(landed) = self.flights.conclude(now, piece, fate) {
+            let Landed {
+                text,
+                fate,
+                messages,
+                waited,
+            } = landed;
+            self.tell(News::Text {
+                text,
+                fate,
+                messages,
+                waited,
+            });
         }
     }
 
@@ -241,6 +256,7 @@ impl Driver {
         self.tell(News::Text {
             text,
             fate: Submission::NotSent(why),
+            messages: 0,
             waited: Duration::ZERO,
         });
     }

@@ -1,0 +1,417 @@
+//! The texting gateway as the engine sees it: two channels, with the routing and all links behind
+//! them.
+
+mod fate;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::sleep_until;
+
+use super::bind::{Bind, NotQueued, StartError};
+use super::config::{BindConfig, SmppLine};
+use super::dispatch::{Command, Report};
+use super::http::{self, HttpGateway, HttpLine};
+use super::inbound::Inbox;
+use super::order::{self, NotSent, TextOrder, destination};
+use super::routing::{Fate, LineConfig, LinkId, Order, Output, Routing, RoutingConfig};
+use crate::smpp::pdu::Address;
+
+/// Orders and reports that may wait in each channel.
+const WAITING: usize = 4096;
+/// Reports that wait for the engine above which nothing more is taken in.
+const BEHIND: usize = 1024;
+/// Orders or news taken in at once.
+const BATCH: usize = 256;
+/// The fewest texts in hand of a bind.
+const LEAST_ROOM: u32 = 4;
+
+/// What a gateway is made of.
+#[derive(Debug, Clone)]
+pub struct GatewayConfig {
+    /// Ways to message centres.
+    pub binds: Vec<SmppLine>,
+    /// Providers that take texts by HTTP.
+    pub http: Vec<HttpLine>,
+    /// Texts that may wait for a way at once; beyond it they fail.
+    pub most_waiting: usize,
+    /// How long a text waits for a way.
+    pub patience: Duration,
+    /// Messages of one account whose receipts are awaited at once, at some 300 bytes each; the
+    /// oldest is forgotten beyond it.
+    pub most_receipts: usize,
+    /// How long a receipt is awaited.
+    pub receipt_patience: Duration,
+}
+
+impl GatewayConfig {
+    /// These binds and the usual bounds.
+    pub fn new(binds: Vec<SmppLine>) -> GatewayConfig {
+        GatewayConfig {
+            binds,
+            http: Vec::new(),
+            most_waiting: 10_000,
+            patience: Duration::from_secs(20),
+            most_receipts: 100_000,
+            receipt_patience: Duration::from_secs(24 * 3600),
+        }
+    }
+}
+
+/// A running gateway.
+pub struct Gateway {
+    /// Orders go in here.
+    pub commands: mpsc::Sender<Command>,
+    /// Reports come out here.
+    pub reports: mpsc::Receiver<Report>,
+    /// The gateway's task; it ends after the stop, with every text reported.
+    pub task: JoinHandle<()>,
+}
+
+impl Gateway {
+    /// Starts the binds, which connect by and by, and the routing. It stops when `stop` says so,
+    /// or when its commands' sender or its reports' receiver is gone: what waits fails, what has
+    /// left is waited for as long as each bind's `drain` allows.
+    ///
+    /// # Errors
+    /// A bind's fields do not fit the wire, or TLS cannot be spoken.
+    pub fn start(
+        config: GatewayConfig,
+        stop: watch::Receiver<bool>,
+    ) -> Result<Gateway, StartError> {
+        let (news, from_binds) = mpsc::channel(WAITING);
+        let mut lines = Vec::new();
+        let mut links: Vec<Vec<Link>> = Vec::new();
+        let mut names = HashMap::new();
+        let mut accounts: Vec<(Arc<str>, String)> = Vec::new();
+        for SmppLine { bind, sessions } in config.binds {
+            let line = u16::try_from(lines.len()).unwrap_or(u16::MAX);
+            let account = (bind.address.clone(), bind.session.system_id.clone());
+            let at = accounts.iter().position(|known| *known == account);
+            let account = at.unwrap_or_else(|| {
+                accounts.push(account);
+                accounts.len() - 1
+            });
+            let sessions = sessions.max(1);
+            lines.push(LineConfig {
+                name: bind.name.clone(),
+                account,
+                links: sessions,
+                room: room(&bind),
+                sends: bind.session.kind.sends(),
+                up: false,
+            });
+            let mut binds = Vec::new();
+            for link in 0..sessions {
+                let name: Arc<str> = match sessions {
+                    1 => bind.name.clone(),
+                    _ => format!("{}/{}", bind.name, link + 1).into(),
+                };
+                names.insert(name.clone(), LinkId { line, link });
+                let one = BindConfig {
+                    name,
+                    // The routing holds what waits, and may send it by another way.
+                    hold: Duration::ZERO,
+                    queue: bind.queue.max(room(&bind) as usize),
+                    ..bind.clone()
+                };
+                binds.push(Link::Bind(Bind::start(one, news.clone())?));
+            }
+            links.push(binds);
+        }
+        let (http_news, from_http) = mpsc::channel(WAITING);
+        for one in config.http {
+            let line = u16::try_from(lines.len()).unwrap_or(u16::MAX);
+            let id = LinkId { line, link: 0 };
+            lines.push(LineConfig {
+                name: one.name.clone(),
+                // Nobody else hears of its texts.
+                account: accounts.len() + usize::from(line),
+                links: 1,
+                room: http::room(&one),
+                sends: true,
+                up: true,
+            });
+            let gateway = HttpGateway::start(one, id, http_news.clone())?;
+            links.push(vec![Link::Http(gateway)]);
+        }
+        let line_names = lines.iter().map(|line| line.name.clone()).collect();
+        let routing = RoutingConfig {
+            lines,
+            most_waiting: config.most_waiting,
+            patience: config.patience,
+            most_receipts: config.most_receipts,
+            receipt_patience: config.receipt_patience,
+        };
+        let (commands, orders) = mpsc::channel(WAITING);
+        let (reports, to_engine) = mpsc::channel(WAITING);
+        let exchange = Exchange {
+            routing: Routing::new(routing, rand::random()),
+            inbox: Inbox::new(),
+            links,
+            names,
+            line_names,
+            outbox: VecDeque::new(),
+            reports,
+        };
+        Ok(Gateway {
+            commands,
+            reports: to_engine,
+            task: tokio::spawn(exchange.run(orders, (from_binds, from_http), stop)),
+        })
+    }
+}
+
+/// Texts that a bind may have in hand: its window twice, so that it never runs dry, and no more
+/// than it may send in two seconds, so that others can help out.
+fn room(bind: &BindConfig) -> u32 {
+    let window = u32::from(bind.session.window) * 2;
+    let paced = bind
+        .session
+        .rate
+        .map_or(u32::MAX, |rate| (rate * 2.0) as u32);
+    window.min(paced).max(LEAST_ROOM)
+}
+
+/// What a text leaves by.
+enum Link {
+    Bind(Bind),
+    Http(HttpGateway),
+}
+
+impl Link {
+    /// Takes an order, or says why not.
+    fn take(&self, order: Order) -> Option<NotSent> {
+        let full = match self {
+            Link::Bind(bind) => match bind.try_send(text_order(order)) {
+                Ok(()) => return None,
+                Err(not) => matches!(not, NotQueued::Full(_)),
+            },
+            Link::Http(gateway) => match gateway.try_send(order) {
+                Ok(()) => return None,
+                Err(not) => matches!(not, NotQueued::Full(_)),
+            },
+        };
+        Some(if full {
+            NotSent::Full
+        } else {
+            NotSent::Stopped
+        })
+    }
+
+    async fn stop(self) {
+        match self {
+            Link::Bind(bind) => bind.stop().await,
+            Link::Http(gateway) => gateway.stop().await,
+        }
+    }
+}
+
+/// What binds and HTTP gateways tell.
+type FromLinks = (
+    mpsc::Receiver<order::Report>,
+    mpsc::Receiver<(LinkId, http::News)>,
+);
+
+/// The gateway's task.
+struct Exchange {
+    routing: Routing,
+    inbox: Inbox,
+    /// By line and link; emptied when they stop.
+    links: Vec<Vec<Link>>,
+    names: HashMap<Arc<str>, LinkId>,
+    line_names: Vec<Arc<str>>,
+    outbox: VecDeque<Report>,
+    reports: mpsc::Sender<Report>,
+}
+
+impl Exchange {
+    async fn run(
+        mut self,
+        mut orders: mpsc::Receiver<Command>,
+        (mut from_binds, mut from_http): FromLinks,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        let mut stopping = JoinSet::new();
+        let (mut batch, mut news) = (Vec::new(), Vec::new());
+        let (mut asked, mut http_heard) = (Vec::new(), true);
+        let (mut ordered, mut heard, mut stopped) = (true, true, false);
+        while ordered || heard || http_heard || !self.outbox.is_empty() {
+            self.carry_out();
+            self.send_reports();
+            let now = Instant::now();
+            let room = self.outbox.len() < BEHIND;
+            let wakes = [self.routing.poll_timeout(now), self.inbox.poll_timeout()];
+            let wake = wakes.into_iter().flatten().min();
+            let reports = self.reports.clone();
+            let mut ending = false;
+            tokio::select! {
+                permit = reports.reserve(), if !self.outbox.is_empty() => match permit {
+                    Ok(permit) => {
+                        if let Some(report) = self.outbox.pop_front() {
+                            permit.send(report);
+                        }
+                    }
+                    Err(_) => {
+                        // Nobody listens any more: what is left is let go.
+                        self.outbox.clear();
+                        ending = true;
+                    }
+                },
+                count = orders.recv_many(&mut batch, BATCH), if ordered && room => {
+                    let now = Instant::now();
+                    for command in batch.drain(..) {
+                        match command {
+                            Command::Send(dispatch) => self.routing.send(now, *dispatch),
+                            Command::Withdraw(text) => self.routing.withdraw(text),
+                        }
+                    }
+                    ordered = count > 0;
+                    ending = count == 0;
+                }
+                count = from_binds.recv_many(&mut news, BATCH), if heard && room => {
+                    let now = Instant::now();
+                    for report in news.drain(..) {
+                        self.hear(now, report);
+                    }
+                    // Every bind has ended.
+                    heard = count > 0;
+                }
+                count = from_http.recv_many(&mut asked, BATCH), if http_heard && room => {
+                    let now = Instant::now();
+                    for (link, news) in asked.drain(..) {
+                        self.hear_http(now, link, news);
+                    }
+                    http_heard = count > 0;
+                }
+                () = sleep_until(wake.unwrap_or(now).into()), if wake.is_some() => {
+                    let now = Instant::now();
+                    self.routing.handle_timeout(now);
+                    self.inbox.handle_timeout(now);
+                }
+                told = stop.wait_for(|stop| *stop), if !stopped => {
+                    // A sender that is gone without a word is no reason to go on.
+                    drop(told);
+                    ending = true;
+                }
+            }
+            if ending {
+                stopped = true;
+                // What is still in the channel is answered yet, as refused.
+                orders.close();
+                self.routing.stop();
+                for link in self.links.drain(..).flatten() {
+                    stopping.spawn(link.stop());
+                }
+            }
+        }
+        while stopping.join_next().await.is_some() {}
+    }
+
+    /// Does what the routing wants done.
+    fn carry_out(&mut self) {
+        while let Some(output) = self.routing.poll_output() {
+            match output {
+                Output::Report(report) => self.outbox.push_back(report),
+                Output::Order { by, order } => self.hand_over(by, *order),
+            }
+        }
+    }
+
+    fn hand_over(&mut self, by: LinkId, order: Order) {
+        let text = order.text;
+        let line = self.links.get(usize::from(by.line));
+        let link = line.and_then(|line| line.get(usize::from(by.link)));
+        let Some(why) = link.map_or(Some(NotSent::Stopped), |link| link.take(order)) else {
+            return;
+        };
+        let now = Instant::now();
+        self.routing.fared(now, by, text, now, Fate::NotSent(why));
+    }
+
+    fn hear_http(&mut self, now: Instant, link: LinkId, news: http::News) {
+        match news {
+            http::News::Fared { text, left, fate } => {
+                self.routing.fared(now, link, text, left, fate);
+            }
+            http::News::Slowed(until) => self.routing.slowed(link, until),
+            http::News::Up => self.routing.turned(now, link, true),
+        }
+    }
+
+    fn hear(&mut self, now: Instant, report: order::Report) {
+        let Some(link) = self.names.get(&report.bind).copied() else {
+            return;
+        };
+        match report.news {
+            order::News::Text {
+                text,
+                fate,
+                messages,
+                waited,
+            } => {
+                let left = now.checked_sub(waited).unwrap_or(now);
+                let fate = Fate::of(fate, messages);
+                self.routing.fared(now, link, text, left, fate);
+            }
+            order::News::Late { text, answer } => {
+                let answer = answer.map(|taken| taken.key).map_err(fate::said);
+                self.routing.answered_late(now, link, text, answer);
+            }
+            order::News::Receipt {
+                key,
+                receipt,
+                acknowledgement,
+            } => {
+                self.routing.receipt(now, link, key, &receipt);
+                acknowledgement.taken();
+            }
+            order::News::State(state) => self.routing.turned(now, link, state.is_bound()),
+            order::News::Slowed { until } => self.routing.slowed(link, until),
+            order::News::Message {
+                from,
+                to,
+                reading,
+                acknowledgement,
+            } => {
+                let addresses = (&from, &to);
+                let line = self.line_names.get(usize::from(link.line));
+                let by = line.unwrap_or(&report.bind);
+                let inbound = self
+                    .inbox
+                    .take(now, by, addresses, reading, acknowledgement);
+                let inbound = inbound.map(|inbound| Report::Inbound(Box::new(inbound)));
+                self.outbox.extend(inbound);
+            }
+        }
+    }
+
+    /// Sends the reports that wait, while the engine has room.
+    fn send_reports(&mut self) {
+        while !self.outbox.is_empty() {
+            let Ok(permit) = self.reports.try_reserve() else {
+                return;
+            };
+            if let Some(report) = self.outbox.pop_front() {
+                permit.send(report);
+            }
+        }
+    }
+}
+
+fn text_order(order: Order) -> TextOrder {
+    TextOrder {
+        text: order.text,
+        to: destination(&order.to),
+        sender: order
+            .sender
+            .map(|sender| Address::sender(&sender).to_owned()),
+        body: order.body,
+        deadline: order.deadline,
+        patient: order.patient,
+        withdrawal: Some(order.withdrawal),
+    }
+}

@@ -1,0 +1,155 @@
+//! What a provider's answer means for a text.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::config::Success;
+use crate::sms::dispatch::Failure;
+use crate::sms::routing::plain;
+
+/// What an answer says.
+#[derive(Debug, PartialEq)]
+pub(super) enum Verdict {
+    /// The provider took the text.
+    Taken,
+    /// It did not.
+    Refused {
+        failure: Failure,
+        error: Arc<str>,
+        /// How long it wants to be left alone, if it says.
+        pause: Option<Duration>,
+    },
+    /// It cannot be told: the text may have been taken.
+    Unclear(Arc<str>),
+}
+
+/// The longest pause that is kept.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Judges a status by itself; `None` is a success whose body is to be judged.
+///
+/// Only those that say that the request was not carried out count as a refusal (RFC 9110 15.5,
+/// 15.6.4). Behind other statuses of 5xx the text may have gone out.
+pub(super) fn judge_status(status: u16, retry_after: Option<&str>) -> Option<Verdict> {
+    let error = || plain(&format!("HTTP {status}"));
+    match status {
+        200..=299 => None,
+        429 | 503 => Some(Verdict::Refused {
+            failure: Failure::Overloaded,
+            error: error(),
+            pause: retry_after.and_then(pause),
+        }),
+        300..=499 => Some(Verdict::Refused {
+            failure: Failure::Rejected,
+            error: error(),
+            pause: None,
+        }),
+        _ => Some(Verdict::Unclear(error())),
+    }
+}
+
+/// `Retry-After` in seconds; as a date it is left aside.
+fn pause(text: &str) -> Option<Duration> {
+    let digits = text.trim();
+    let plain = digits.bytes().all(|b| b.is_ascii_digit());
+    let seconds: u64 = digits.parse().ok().filter(|_| plain)?;
+    Some(Duration::from_secs(seconds).min(LONGEST_PAUSE))
+}
+
+/// Judges the body of a success; `None` is one that was too long to be read.
+pub(super) fn judge_body(body: Option<&[u8]>, success: Option<&Success>) -> Verdict {
+    let Some(success) = success else {
+        return Verdict::Taken;
+    };
+    let unclear = |text: &str| Verdict::Unclear(text.into());
+    let Some(body) = body else {
+        return unclear("answer too long");
+    };
+    let Ok(value) = serde_json::from_slice::<Value>(body) else {
+        return unclear("answer is not JSON");
+    };
+    let Some(said) = value.pointer(&success.pointer) else {
+        return unclear("answer lacks its verdict");
+    };
+    let said = written(said);
+    if success.values.contains(&said) {
+        return Verdict::Taken;
+    }
+    Verdict::Refused {
+        failure: Failure::Rejected,
+        error: plain(&said),
+        pause: None,
+    }
+}
+
+/// The provider's name for a text.
+pub(super) fn id(body: Option<&[u8]>, pointer: Option<&str>) -> Option<Arc<str>> {
+    let value: Value = serde_json::from_slice(body?).ok()?;
+    Some(plain(&written(value.pointer(pointer?)?)))
+}
+
+fn written(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_not_carried_out_is_a_refusal() {
+        for status in 100..600 {
+            let verdict = judge_status(status, Some("7"));
+            match status {
+                200..=299 => assert_eq!(verdict, None),
+                429 | 503 => assert!(matches!(
+                    verdict,
+                    Some(Verdict::Refused { failure: Failure::Overloaded, pause: Some(pause), .. })
+                        if pause == Duration::from_secs(7)
+                )),
+                300..=499 => assert!(matches!(verdict, Some(Verdict::Refused { .. }))),
+                _ => assert!(matches!(verdict, Some(Verdict::Unclear(_))), "{status}"),
+            }
+        }
+        assert_eq!(pause("86400"), Some(LONGEST_PAUSE));
+        for odd in [
+            "Fri, 31 Dec 1999 23:59:59 GMT",
+            "-1",
+            "",
+            "99999999999999999999999",
+        ] {
+            assert_eq!(pause(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_body_says_whether_the_text_was_taken() {
+        let success = Success {
+            pointer: "/messages/0/status".to_owned(),
+            values: vec!["ok".to_owned(), "0".to_owned()],
+        };
+        let judge = |body: &str| judge_body(Some(body.as_bytes()), Some(&success));
+        assert_eq!(judge(r#"{"messages":[{"status":"ok"}]}"#), Verdict::Taken);
+        assert_eq!(judge(r#"{"messages":[{"status":0}]}"#), Verdict::Taken);
+        assert!(matches!(
+            judge(r#"{"messages":[{"status":"no\u001b[2J"}]}"#),
+            Verdict::Refused { error, .. } if &*error == "no?[2J"
+        ));
+        for body in ["", "ok", "{}", r#"{"messages":[]}"#, "[[[[["] {
+            assert!(matches!(judge(body), Verdict::Unclear(_)), "{body}");
+        }
+        assert!(matches!(
+            judge_body(None, Some(&success)),
+            Verdict::Unclear(_)
+        ));
+        assert_eq!(judge_body(None, None), Verdict::Taken);
+        let name = id(Some(br#"{"id":17}"#), Some("/id"));
+        assert_eq!(name.as_deref(), Some("17"));
+        assert_eq!(id(Some(b"{}"), Some("/id")), None);
+    }
+}

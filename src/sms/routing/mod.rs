@@ -1,0 +1,639 @@
+//! Which way a text goes, and what becomes of it, sans-IO: texts, fates, states and instants in;
+//! orders, reports and the next deadline out.
+//!
+//! A text goes by the cheapest of its ways that is up, not told to slow down and not full; those
+//! of the same cost share by weight. Where none is, it waits for a while. A way that could not or
+//! would not take it is followed by the next; but only ever when nothing of the text has left, so
+//! that no text is sent twice. Everything held is bounded: texts in hand and waiting by number and
+//! by time, receipts by number and by age.
+
+mod line;
+mod receipts;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use smallvec::SmallVec;
+use zeroize::Zeroizing;
+
+pub use line::{LineConfig, LinkId};
+pub(in crate::sms) use receipts::plain;
+
+use self::line::Line;
+use self::receipts::{Left, Receipts};
+use super::dispatch::{Dispatch, Failure, News, Report};
+use super::order::{NotSent, TextRef, Withdrawal};
+use crate::phone::PhoneNumber;
+use crate::smpp::receipt::{Key, Receipt};
+
+/// How long a link is spared that refused a text for the moment, unless it says itself.
+const BREATH: Duration = Duration::from_secs(1);
+/// How often a text is handed to links at most.
+const MOST_HOPS: u8 = 16;
+
+/// What the routing is configured with.
+#[derive(Debug, Clone)]
+pub struct RoutingConfig {
+    /// The lines.
+    pub lines: Vec<LineConfig>,
+    /// Texts that may wait for a way at once.
+    pub most_waiting: usize,
+    /// How long a text waits for a way.
+    pub patience: Duration,
+    /// Messages of one account whose receipts are awaited at once.
+    pub most_receipts: usize,
+    /// How long a receipt is awaited.
+    pub receipt_patience: Duration,
+}
+
+/// What the routing wants done.
+#[derive(Debug)]
+pub enum Output {
+    /// A text is to be sent by a link. Its fate is awaited, exactly one.
+    Order {
+        /// By which link.
+        by: LinkId,
+        /// The text.
+        order: Box<Order>,
+    },
+    /// News for the engine.
+    Report(Report),
+}
+
+/// A text for one link. `Debug` masks the number and leaves the words out.
+#[derive(Clone)]
+pub struct Order {
+    /// Its name.
+    pub text: TextRef,
+    /// Whom to send it to.
+    pub to: PhoneNumber,
+    /// Who it is from; `None` leaves it to the link.
+    pub sender: Option<Arc<str>>,
+    /// The words. Wiped when dropped.
+    pub body: Zeroizing<String>,
+    /// When it is of no more use.
+    pub deadline: Instant,
+    /// Whether the link tries again where it is refused for the moment: there is no other way.
+    pub patient: bool,
+    /// Whether it is still wanted.
+    pub withdrawal: Withdrawal,
+}
+
+impl std::fmt::Debug for Order {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Order")
+            .field("text", &self.text)
+            .field("to", &self.to.masked())
+            .field("patient", &self.patient)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What became of a text at a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// The carrier took it.
+    Sent {
+        /// As so many messages.
+        messages: u8,
+        /// What joins their receipts, as far as the carrier named them.
+        keys: SmallVec<[Option<Key>; 1]>,
+    },
+    /// The carrier did not take it.
+    Refused {
+        /// What that means if no other way takes it.
+        failure: Failure,
+        /// What the carrier said, short and printable.
+        error: Arc<str>,
+        /// Whether another carrier may take it.
+        elsewhere: bool,
+    },
+    /// Nothing of it left.
+    NotSent(NotSent),
+    /// It left and no answer came.
+    Unknown {
+        /// As so many messages.
+        messages: u8,
+        /// What joins the receipts of those that were taken for sure.
+        keys: SmallVec<[Option<Key>; 1]>,
+    },
+    /// Some of its messages were taken and others were not.
+    Partial {
+        /// What the carrier said of the others.
+        error: Option<Arc<str>>,
+    },
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Way {
+    line: u16,
+    cost: u32,
+    weight: u32,
+}
+
+type Ways = SmallVec<[Way; 2]>;
+/// The lines of the ways that texts of a queue may still go, in order.
+type QueueKey = SmallVec<[u16; 4]>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In its queue under this number.
+    Waiting(u64),
+    /// With a link.
+    At(LinkId),
+}
+
+struct Text {
+    to: PhoneNumber,
+    sender: Option<Arc<str>>,
+    body: Zeroizing<String>,
+    deadline: Instant,
+    /// When waiting ends.
+    until: Instant,
+    /// The ways it may still go.
+    ways: Ways,
+    hops: u8,
+    withdrawal: Withdrawal,
+    place: Place,
+    /// What the last way said.
+    last: Option<(Failure, Option<Arc<str>>)>,
+}
+
+/// Routes texts.
+pub struct Routing {
+    config: RoutingConfig,
+    lines: Vec<Line>,
+    names: HashMap<Arc<str>, u16>,
+    texts: HashMap<TextRef, Text>,
+    queues: HashMap<QueueKey, BTreeMap<u64, TextRef>>,
+    waiting: usize,
+    number: u64,
+    /// When each waiting text gives up.
+    ends: BTreeSet<(Instant, TextRef)>,
+    receipts: Receipts,
+    /// Whether no more texts go out.
+    closed: bool,
+    outputs: VecDeque<Output>,
+    random: StdRng,
+}
+
+impl Routing {
+    /// A routing that draws by `seed` among ways of the same cost.
+    pub fn new(config: RoutingConfig, seed: u64) -> Routing {
+        let accounts = config.lines.iter().map(|line| line.account + 1).max();
+        let names = config.lines.iter().enumerate();
+        Routing {
+            names: names
+                .filter_map(|(at, line)| Some((line.name.clone(), u16::try_from(at).ok()?)))
+                .collect(),
+            lines: config.lines.iter().cloned().map(Line::new).collect(),
+            texts: HashMap::new(),
+            queues: HashMap::new(),
+            waiting: 0,
+            number: 0,
+            ends: BTreeSet::new(),
+            receipts: Receipts::new(
+                accounts.unwrap_or(0),
+                config.most_receipts,
+                config.receipt_patience,
+            ),
+            closed: false,
+            outputs: VecDeque::new(),
+            random: StdRng::seed_from_u64(seed),
+            config,
+        }
+    }
+
+    /// The next thing to be done.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Routing::handle_timeout`] is to be called at the latest.
+    pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
+        let end = self.ends.first().map(|(end, _)| *end)?;
+        let free = self.lines.iter().filter_map(|line| line.next_free(now));
+        free.chain([end]).min()
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some((end, text)) = self.ends.first().copied()
+            && end <= now
+        {
+            let failure = match self.texts.get(&text) {
+                Some(waiting) if now >= waiting.deadline => Failure::TooLate,
+                Some(waiting) if self.any_up(&waiting.ways) => Failure::Overloaded,
+                _ => Failure::Unavailable,
+            };
+            self.ends.pop_first();
+            self.fail(text, failure);
+        }
+        self.flush(now);
+    }
+
+    /// Texts in hand and waiting.
+    pub fn held(&self) -> usize {
+        self.texts.len()
+    }
+
+    /// Takes a text. One whose name is in hand already is the same text, and is left alone.
+    pub fn send(&mut self, now: Instant, dispatch: Dispatch) {
+        let Dispatch {
+            text,
+            to,
+            route,
+            body,
+            deadline,
+        } = dispatch;
+        if self.texts.contains_key(&text) {
+            return;
+        }
+        let ways: Ways = route
+            .ways
+            .iter()
+            .filter_map(|way| {
+                Some(Way {
+                    line: *self.names.get(&way.by)?,
+                    cost: way.cost,
+                    weight: way.weight.max(1),
+                })
+            })
+            .collect();
+        let failure = if now >= deadline {
+            Some(Failure::TooLate)
+        } else if ways.is_empty() {
+            Some(Failure::Unavailable)
+        } else {
+            None
+        };
+        if let Some(failure) = failure {
+            self.report(
+                text,
+                News::Failed {
+                    failure,
+                    error: None,
+                },
+            );
+            return;
+        }
+        let until = deadline.min(now + self.config.patience);
+        let it = Text {
+            to,
+            sender: route.sender,
+            body,
+            deadline,
+            until,
+            ways,
+            hops: 0,
+            withdrawal: Withdrawal::default(),
+            place: Place::Waiting(0),
+            last: None,
+        };
+        self.place(now, text, it);
+    }
+
+    /// A text is of no more use: if nothing of it has left, nothing shall.
+    pub fn withdraw(&mut self, text: TextRef) {
+        let Some(it) = self.texts.get(&text) else {
+            return;
+        };
+        it.withdrawal.withdraw();
+        if matches!(it.place, Place::Waiting(_)) {
+            self.fail(text, Failure::TooLate);
+        }
+    }
+
+    /// The links are about to stop: what waits fails, and so does what comes.
+    pub fn stop(&mut self) {
+        let waiting: Vec<TextRef> = self.ends.iter().map(|(_, text)| *text).collect();
+        for text in waiting {
+            self.fail(text, Failure::Unavailable);
+        }
+        self.closed = true;
+        for line in &mut self.lines {
+            line.close();
+        }
+    }
+
+    /// A link came up or went down.
+    pub fn turned(&mut self, now: Instant, link: LinkId, up: bool) {
+        if let Some(line) = self.lines.get_mut(usize::from(link.line)) {
+            line.turn(link.link, up);
+        }
+        if up {
+            self.flush(now);
+        }
+    }
+
+    /// A link was told to slow down: it sends nothing until then.
+    pub fn slowed(&mut self, link: LinkId, until: Instant) {
+        if let Some(line) = self.lines.get_mut(usize::from(link.line)) {
+            line.slow(link.link, until);
+        }
+    }
+
+    /// What became of a text at a link, which it left at `left` if it did.
+    pub fn fared(&mut self, now: Instant, link: LinkId, text: TextRef, left: Instant, fate: Fate) {
+        match self.texts.get(&text) {
+            Some(it) if it.place == Place::At(link) => {}
+            _ => return,
+        }
+        let Some(it) = self.texts.remove(&text) else {
+            return;
+        };
+        if let Some(line) = self.lines.get_mut(usize::from(link.line)) {
+            line.give_back(link.link);
+        }
+        self.settle(now, link, text, it, left, fate);
+        self.flush(now);
+    }
+
+    fn settle(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        text: TextRef,
+        mut it: Text,
+        left: Instant,
+        fate: Fate,
+    ) {
+        let Some(line) = self.lines.get_mut(usize::from(link.line)) else {
+            return;
+        };
+        let (by, account) = (line.name.clone(), line.account);
+        let mut forget_way = true;
+        match fate {
+            Fate::Sent { messages, keys } => {
+                self.report(text, News::Sent { by, messages });
+                let left = Left {
+                    text,
+                    at: left,
+                    messages,
+                    unsure: false,
+                };
+                let early = self.receipts.sent(now, account, left, keys);
+                self.report_all(text, early);
+                return;
+            }
+            Fate::Unknown { messages, keys } => {
+                self.report(text, News::Unsure { by });
+                let left = Left {
+                    text,
+                    at: left,
+                    messages,
+                    unsure: true,
+                };
+                let early = self.receipts.sent(now, account, left, keys);
+                self.report_all(text, early);
+                return;
+            }
+            Fate::Partial { error } => {
+                let failure = Failure::Rejected;
+                self.report(text, News::Failed { failure, error });
+                return;
+            }
+            Fate::Refused {
+                failure,
+                error,
+                elsewhere,
+            } => {
+                if !elsewhere {
+                    let error = Some(error);
+                    self.report(text, News::Failed { failure, error });
+                    return;
+                }
+                if failure == Failure::Overloaded {
+                    line.slow(link.link, now + BREATH);
+                    forget_way = false;
+                }
+                it.last = Some((failure, Some(error)));
+            }
+            Fate::NotSent(why) => {
+                let failure = match why {
+                    NotSent::Down | NotSent::Stopped => {
+                        // Until it says that it is up again.
+                        line.turn(link.link, false);
+                        forget_way = false;
+                        Failure::Unavailable
+                    }
+                    NotSent::Full => {
+                        line.slow(link.link, now + BREATH);
+                        forget_way = false;
+                        Failure::Overloaded
+                    }
+                    NotSent::TooLate | NotSent::Withdrawn => Failure::TooLate,
+                    NotSent::Text(_) => Failure::TooLong,
+                    NotSent::Receiver | NotSent::Unsendable(_) => Failure::Rejected,
+                };
+                it.last = Some((failure, it.last.and_then(|(_, error)| error)));
+            }
+        }
+        // Nothing of it has left: another way may be gone, if it is still wanted.
+        let error = it.last.as_ref().and_then(|(_, error)| error.clone());
+        if it.withdrawal.is_withdrawn() || now >= it.deadline {
+            let failure = Failure::TooLate;
+            self.report(text, News::Failed { failure, error });
+            return;
+        }
+        if forget_way {
+            it.ways.retain(|way| way.line != link.line);
+        }
+        if it.ways.is_empty() || it.hops >= MOST_HOPS {
+            let failure = it.last.map_or(Failure::Unavailable, |(failure, _)| failure);
+            self.report(text, News::Failed { failure, error });
+            return;
+        }
+        self.place(now, text, it);
+    }
+
+    /// The answer to a message of a text that was unsure.
+    pub fn answered_late(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        text: TextRef,
+        answer: Result<Option<Key>, Arc<str>>,
+    ) {
+        if let Some(account) = self.account(link) {
+            let news = self.receipts.late(now, account, text, answer);
+            self.report_all(text, news);
+        }
+    }
+
+    /// A receipt came by a link.
+    pub fn receipt(&mut self, now: Instant, link: LinkId, key: Key, receipt: &Receipt) {
+        if let Some(account) = self.account(link)
+            && let Some((text, news)) = self.receipts.received(now, account, key, receipt)
+        {
+            self.report(text, news);
+        }
+    }
+
+    fn account(&self, link: LinkId) -> Option<usize> {
+        let line = self.lines.get(usize::from(link.line))?;
+        Some(line.account)
+    }
+
+    fn any_up(&self, ways: &Ways) -> bool {
+        let lines = ways
+            .iter()
+            .filter_map(|way| self.lines.get(usize::from(way.line)));
+        lines.into_iter().any(Line::is_up)
+    }
+
+    /// Hands a text to the best of its ways, or lets it wait.
+    fn place(&mut self, now: Instant, text: TextRef, mut it: Text) {
+        match self.choose(now, &it.ways) {
+            Some(by) => self.hand_over(now, text, it, by),
+            None if self.closed || self.waiting >= self.config.most_waiting => {
+                let failure = if self.any_up(&it.ways) {
+                    Failure::Overloaded
+                } else {
+                    Failure::Unavailable
+                };
+                let error = it.last.and_then(|(_, error)| error);
+                self.report(text, News::Failed { failure, error });
+            }
+            None => {
+                self.number += 1;
+                it.place = Place::Waiting(self.number);
+                let queue = self.queues.entry(queue_key(&it.ways)).or_default();
+                queue.insert(self.number, text);
+                self.waiting += 1;
+                self.ends.insert((it.until, text));
+                self.texts.insert(text, it);
+            }
+        }
+    }
+
+    fn hand_over(&mut self, now: Instant, text: TextRef, mut it: Text, by: LinkId) {
+        it.hops += 1;
+        it.place = Place::At(by);
+        if let Some(line) = self.lines.get_mut(usize::from(by.line)) {
+            line.take(by.link);
+        }
+        let mut others = it.ways.iter().filter(|way| way.line != by.line);
+        let other_quick = others.any(|way| {
+            let line = self.lines.get(usize::from(way.line));
+            line.is_some_and(|line| line.is_quick(now))
+        });
+        let order = Box::new(Order {
+            text,
+            to: it.to.clone(),
+            sender: it.sender.clone(),
+            body: it.body.clone(),
+            deadline: it.deadline,
+            patient: !other_quick,
+            withdrawal: it.withdrawal.clone(),
+        });
+        self.texts.insert(text, it);
+        self.outputs.push_back(Output::Order { by, order });
+    }
+
+    /// Among the ways that can be gone now the cheapest, by weight where there are several.
+    fn choose(&mut self, now: Instant, ways: &Ways) -> Option<LinkId> {
+        let open = ways.iter().filter_map(|way| {
+            let line = self.lines.get(usize::from(way.line))?;
+            Some((*way, line.link(now)?))
+        });
+        let open: SmallVec<[(Way, u16); 4]> = open.collect();
+        let cheapest = open.iter().map(|(way, _)| way.cost).min()?;
+        let cheap = || open.iter().filter(|(way, _)| way.cost == cheapest);
+        let total: u64 = cheap().map(|(way, _)| u64::from(way.weight)).sum();
+        let mut drawn = match cheap().count() {
+            1 => 0,
+            _ => self.random.random_range(0..total.max(1)),
+        };
+        for (way, link) in cheap() {
+            let weight = u64::from(way.weight);
+            if drawn < weight {
+                return Some(LinkId {
+                    line: way.line,
+                    link: *link,
+                });
+            }
+            drawn -= weight;
+        }
+        None
+    }
+
+    /// Sends what waits, the longest waiting first, as far as there are ways.
+    fn flush(&mut self, now: Instant) {
+        let mut stuck: SmallVec<[QueueKey; 4]> = SmallVec::new();
+        loop {
+            let open = self.queues.iter().filter(|(key, _)| !stuck.contains(key));
+            let oldest = open
+                .filter_map(|(key, queue)| Some((*queue.first_key_value()?.0, key)))
+                .min_by_key(|(number, _)| *number);
+            let Some((number, key)) = oldest else {
+                return;
+            };
+            let key = key.clone();
+            let text = self.queues.get(&key).and_then(|q| q.get(&number)).copied();
+            let ways = text
+                .and_then(|text| self.texts.get(&text))
+                .map(|it| it.ways.clone());
+            let (Some(text), Some(ways)) = (text, ways) else {
+                return;
+            };
+            match self.choose(now, &ways) {
+                Some(by) => {
+                    if let Some(it) = self.unqueue(text) {
+                        self.hand_over(now, text, it, by);
+                    }
+                }
+                None => stuck.push(key),
+            }
+        }
+    }
+
+    /// Takes a text out; out of its queue, if it waits.
+    fn unqueue(&mut self, text: TextRef) -> Option<Text> {
+        let it = self.texts.remove(&text)?;
+        if let Place::Waiting(number) = it.place {
+            let key = queue_key(&it.ways);
+            if let Some(queue) = self.queues.get_mut(&key) {
+                queue.remove(&number);
+                if queue.is_empty() {
+                    self.queues.remove(&key);
+                }
+            }
+            self.waiting = self.waiting.saturating_sub(1);
+            self.ends.remove(&(it.until, text));
+        }
+        Some(it)
+    }
+
+    fn fail(&mut self, text: TextRef, failure: Failure) {
+        if let Some(it) = self.unqueue(text) {
+            let error = it.last.and_then(|(_, error)| error);
+            self.report(text, News::Failed { failure, error });
+        }
+    }
+
+    fn report(&mut self, text: TextRef, news: News) {
+        let report = Report::Text { text, news };
+        self.outputs.push_back(Output::Report(report));
+    }
+
+    fn report_all(&mut self, text: TextRef, news: impl IntoIterator<Item = News>) {
+        for news in news {
+            self.report(text, news);
+        }
+    }
+}
+
+fn queue_key(ways: &Ways) -> QueueKey {
+    let mut key: QueueKey = ways.iter().map(|way| way.line).collect();
+    key.sort_unstable();
+    key
+}
+
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+//! What carriers say of texts that have left.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use smallvec::SmallVec;
+
+use crate::smpp::receipt::{Bounded, Fate, Joiner, Key, Receipt};
+use crate::sms::dispatch::News;
+use crate::sms::order::TextRef;
+
+/// The longest word on an error, in octets.
+const LONGEST_ERROR: usize = 64;
+
+/// A message whose receipt is awaited.
+#[derive(Debug, Clone, Copy)]
+struct Awaited {
+    text: TextRef,
+    left: Instant,
+    /// Whether the text has a tally: it has several messages, or it was unsure whether they left.
+    tallied: bool,
+}
+
+/// A text that has left.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Left {
+    pub(super) text: TextRef,
+    pub(super) at: Instant,
+    /// As so many messages.
+    pub(super) messages: u8,
+    /// Whether more of them may have been taken than the carrier named.
+    pub(super) unsure: bool,
+}
+
+/// How far the messages of one text have come.
+#[derive(Debug)]
+struct Tally {
+    left: Instant,
+    messages: u8,
+    delivered: u8,
+    /// Whether its end was told.
+    over: bool,
+}
+
+/// Joins receipts to texts; forgets the oldest beyond a bound.
+#[derive(Debug)]
+pub(super) struct Receipts {
+    accounts: Vec<Joiner<Awaited>>,
+    tallies: Bounded<TextRef, Tally>,
+}
+
+impl Receipts {
+    pub(super) fn new(accounts: usize, most: usize, patience: Duration) -> Receipts {
+        let joiner = || Joiner::new(most, patience);
+        Receipts {
+            accounts: std::iter::repeat_with(joiner).take(accounts).collect(),
+            tallies: Bounded::new(most, patience),
+        }
+    }
+
+    /// A text has left, and the carrier named its messages. Gives what early receipts tell.
+    pub(super) fn sent(
+        &mut self,
+        now: Instant,
+        account: usize,
+        left: Left,
+        keys: impl IntoIterator<Item = Option<Key>>,
+    ) -> SmallVec<[News; 1]> {
+        let tallied = left.unsure || left.messages > 1;
+        if tallied {
+            let tally = Tally {
+                left: left.at,
+                messages: left.messages,
+                delivered: 0,
+                over: false,
+            };
+            self.tallies.put(now, left.text, tally);
+        }
+        let awaited = Awaited {
+            text: left.text,
+            left: left.at,
+            tallied,
+        };
+        let mut news = SmallVec::new();
+        for key in keys.into_iter().flatten() {
+            news.extend(self.await_receipt(now, account, key, awaited));
+        }
+        news
+    }
+
+    fn await_receipt(
+        &mut self,
+        now: Instant,
+        account: usize,
+        key: Key,
+        awaited: Awaited,
+    ) -> SmallVec<[News; 1]> {
+        let Some(joiner) = self.accounts.get_mut(account) else {
+            return SmallVec::new();
+        };
+        let early = joiner.sent(now, key, awaited);
+        early
+            .iter()
+            .filter_map(|receipt| self.learn(now, awaited, receipt))
+            .collect()
+    }
+
+    /// The answer to a message of a text that was unsure.
+    pub(super) fn late(
+        &mut self,
+        now: Instant,
+        account: usize,
+        text: TextRef,
+        answer: Result<Option<Key>, Arc<str>>,
+    ) -> SmallVec<[News; 1]> {
+        let Some(tally) = self.tallies.get(now, &text) else {
+            return SmallVec::new();
+        };
+        let left = tally.left;
+        match answer {
+            Ok(Some(key)) => {
+                let awaited = Awaited {
+                    text,
+                    left,
+                    tallied: true,
+                };
+                self.await_receipt(now, account, key, awaited)
+            }
+            Ok(None) => SmallVec::new(),
+            Err(_) if std::mem::replace(&mut tally.over, true) => SmallVec::new(),
+            Err(error) => SmallVec::from_iter([News::Undeliverable {
+                error,
+                after: now.saturating_duration_since(left),
+            }]),
+        }
+    }
+
+    /// A receipt came; gives the text it is of and what it tells of that, if anything.
+    pub(super) fn received(
+        &mut self,
+        now: Instant,
+        account: usize,
+        key: Key,
+        receipt: &Receipt,
+    ) -> Option<(TextRef, News)> {
+        let joiner = self.accounts.get_mut(account)?;
+        let awaited = joiner.received(now, key, receipt)?;
+        let news = self.learn(now, awaited, receipt)?;
+        Some((awaited.text, news))
+    }
+
+    fn learn(&mut self, now: Instant, awaited: Awaited, receipt: &Receipt) -> Option<News> {
+        if receipt.intermediate {
+            return None;
+        }
+        let delivered = match receipt.fate {
+            Fate::Delivered => true,
+            Fate::Expired
+            | Fate::Deleted
+            | Fate::Undeliverable
+            | Fate::Rejected
+            | Fate::Skipped => false,
+            // Neither says whether the phone has it.
+            Fate::Scheduled | Fate::EnRoute | Fate::Other | Fate::Accepted | Fate::Unknown => {
+                return None;
+            }
+        };
+        if awaited.tallied {
+            let tally = self.tallies.get(now, &awaited.text)?;
+            if delivered {
+                tally.delivered = tally.delivered.saturating_add(1);
+            }
+            // Whole with the last of its messages, and lost with the first that is.
+            if tally.over || (delivered && tally.delivered < tally.messages) {
+                return None;
+            }
+            tally.over = true;
+        }
+        let after = now.saturating_duration_since(awaited.left);
+        Some(if delivered {
+            News::Delivered { after }
+        } else {
+            let error = word(receipt);
+            News::Undeliverable { error, after }
+        })
+    }
+
+    /// Messages whose receipts are awaited, and texts that are counted.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> (usize, usize) {
+        let awaited = self.accounts.iter().map(|joiner| joiner.held().0);
+        (awaited.sum(), self.tallies.len())
+    }
+}
+
+/// What a receipt says of a failure: `UNDELIV err:027 net:3/17`.
+fn word(receipt: &Receipt) -> Arc<str> {
+    let mut word = receipt.fate.word().to_owned();
+    if let Some(error) = &receipt.error {
+        word.push_str(&format!(" err:{}", error.escape_ascii()));
+    }
+    if let Some(network) = receipt.network_error {
+        word.push_str(&format!(" net:{}/{}", network.network, network.code));
+    }
+    plain(&word)
+}
+
+/// Printable ASCII, cut to what a report may hold.
+pub(in crate::sms) fn plain(text: &str) -> Arc<str> {
+    let plain = text.chars().map(|c| match c {
+        ' '..='~' => c,
+        _ => '?',
+    });
+    plain.take(LONGEST_ERROR).collect::<String>().into()
+}
