@@ -17,10 +17,10 @@ use axum::routing::any;
 use ringtrue::config::Config;
 use ringtrue::dialplan::{Dialplan, TextRoute, TextWay};
 use ringtrue::phone::PhoneNumber;
+use ringtrue::sms::HttpLine;
 use ringtrue::sms::dispatch::{Command, Dispatch, Failure, News, Report};
 use ringtrue::sms::gateway::{Gateway, GatewayConfig};
 use ringtrue::sms::order::TextRef;
-use ringtrue::sms::HttpLine;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -39,11 +39,19 @@ async fn provider() -> (SocketAddr, Seen) {
                   Query(query): Query<Vec<(String, String)>>,
                   body: Bytes| async move {
         let body = String::from_utf8_lossy(&body).into_owned();
-        let asked = if query.is_empty() { body } else { format!("{query:?}") };
-        seen.lock().unwrap().push((uri.path().to_owned(), headers, asked));
+        let asked = if query.is_empty() {
+            body
+        } else {
+            format!("{query:?}")
+        };
+        seen.lock()
+            .unwrap()
+            .push((uri.path().to_owned(), headers, asked));
         act(uri.path()).await
     };
-    let router = Router::new().fallback(any(answer)).with_state(Arc::clone(&seen));
+    let router = Router::new()
+        .fallback(any(answer))
+        .with_state(Arc::clone(&seen));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });
@@ -161,7 +169,11 @@ async fn a_text_is_one_request_as_configured() {
     let (address, seen) = provider().await;
     let url = format!("http://{address}/ok");
     let lines = [
-        line("json", &url, &format!("{JSON}\nauth = 'bearer'\nsecret = 'hunter2'\nheaders = ['X-Channel: otp']")),
+        line(
+            "json",
+            &url,
+            &format!("{JSON}\nauth = 'bearer'\nsecret = 'hunter2'\nheaders = ['X-Channel: otp']"),
+        ),
         line(
             "form",
             &url,
@@ -189,7 +201,10 @@ async fn a_text_is_one_request_as_configured() {
         headers.get(name).map(|v| v.to_str().unwrap().to_owned())
     };
     let body: serde_json::Value = serde_json::from_str(&seen[0].2).unwrap();
-    assert_eq!(body, serde_json::json!({"to": "+447400123456", "text": words}));
+    assert_eq!(
+        body,
+        serde_json::json!({"to": "+447400123456", "text": words})
+    );
     assert_eq!(said(0, "authorization").as_deref(), Some("Bearer hunter2"));
     assert_eq!(said(0, "x-channel").as_deref(), Some("otp"));
     assert_eq!(said(0, "content-type").as_deref(), Some("application/json"));
@@ -197,9 +212,23 @@ async fn a_text_is_one_request_as_configured() {
         .into_owned()
         .collect();
     let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-    assert_eq!(form, [pair("To", "+447400123456"), pair("From", "Brand"), pair("Body", words)]);
-    assert_eq!(said(1, "authorization").as_deref(), Some("Basic bWU6aHVudGVyMg=="));
-    let query = [pair("to", "447400123456"), pair("text", words), pair("key", "a&b")];
+    assert_eq!(
+        form,
+        [
+            pair("To", "+447400123456"),
+            pair("From", "Brand"),
+            pair("Body", words)
+        ]
+    );
+    assert_eq!(
+        said(1, "authorization").as_deref(),
+        Some("Basic bWU6aHVudGVyMg==")
+    );
+    let query = [
+        pair("to", "447400123456"),
+        pair("text", words),
+        pair("key", "a&b"),
+    ];
     assert_eq!(seen[2].2, format!("{query:?}"));
     assert_eq!(said(2, "x-api-key").as_deref(), Some("hunter2"));
     assert_eq!(seen.len(), 3);
@@ -223,7 +252,11 @@ async fn the_next_is_asked_only_where_nothing_left() {
         let first = line("first", &format!("http://{address}/{path}"), JSON);
         let second = line("second", &format!("http://{address}/ok"), JSON);
         let mut house = House::new(vec![first, second]);
-        let expected = if passed_on { sent("second") } else { unsure("first") };
+        let expected = if passed_on {
+            sent("second")
+        } else {
+            unsure("first")
+        };
         assert_eq!(house.send(1, "x").await, expected, "{path}");
         house.stop().await;
         let asked: Vec<String> = seen.lock().unwrap().iter().map(|s| s.0.clone()).collect();
@@ -300,7 +333,11 @@ async fn a_rate_is_kept() {
         assert_eq!(house.send(text, "x").await, sent("paced"));
     }
     // Nine gaps of a twentieth of a second.
-    assert!(began.elapsed() >= Duration::from_millis(450), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() >= Duration::from_millis(450),
+        "{:?}",
+        began.elapsed()
+    );
     assert_eq!(seen.lock().unwrap().len(), 10);
     house.stop().await;
 }

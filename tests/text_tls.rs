@@ -65,7 +65,9 @@ async fn before(centre: SocketAddr, config: Arc<ServerConfig>) -> u16 {
 
 async fn sandbox() -> (SocketAddr, watch::Sender<bool>) {
     let (watcher, _) = mpsc::channel(1);
-    let sandbox = Sandbox::start(Timing::default(), watcher).await.expect("a sandbox");
+    let sandbox = Sandbox::start(Timing::default(), watcher)
+        .await
+        .expect("a sandbox");
     let address = sandbox.address();
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(sandbox.run(stopped));
@@ -74,7 +76,10 @@ async fn sandbox() -> (SocketAddr, watch::Sender<bool>) {
 
 fn dispatch(text: u128, by: &str) -> Command {
     let to = PhoneNumber::parse("+447400123456").expect("a number");
-    let any = Dialplan::built_in().expect("one").text_route(&to).expect("a route");
+    let any = Dialplan::built_in()
+        .expect("one")
+        .text_route(&to)
+        .expect("a route");
     Command::Send(Box::new(Dispatch {
         text: TextRef(Uuid::from_u128(text)),
         to,
@@ -92,7 +97,10 @@ fn dispatch(text: u128, by: &str) -> Command {
 }
 
 async fn next(gateway: &mut Gateway) -> News {
-    match timeout(PATIENCE, gateway.reports.recv()).await.expect("in time") {
+    match timeout(PATIENCE, gateway.reports.recv())
+        .await
+        .expect("in time")
+    {
         Some(Report::Text { news, .. }) => news,
         other => panic!("{other:?}"),
     }
@@ -120,7 +128,11 @@ async fn texts_go_through_tls_to_the_right_centre_alone() {
     };
     let (stop, stopped) = watch::channel(false);
     let mut gateway = Gateway::start(GatewayConfig::new(vec![line]), stopped).expect("a gateway");
-    gateway.commands.send(dispatch(1, "carrier")).await.expect("a gateway");
+    gateway
+        .commands
+        .send(dispatch(1, "carrier"))
+        .await
+        .expect("a gateway");
     assert!(matches!(next(&mut gateway).await, News::Sent { .. }));
     assert!(matches!(next(&mut gateway).await, News::Delivered { .. }));
     stop.send_replace(true);
@@ -223,7 +235,11 @@ async fn a_provider_is_known_by_its_certificate() {
         config.http = vec![line];
         config.patience = Duration::from_millis(500);
         let mut gateway = Gateway::start(config, stopped).expect("a gateway");
-        gateway.commands.send(dispatch(1, "p")).await.expect("a gateway");
+        gateway
+            .commands
+            .send(dispatch(1, "p"))
+            .await
+            .expect("a gateway");
         match next(&mut gateway).await {
             News::Sent { .. } => assert!(sent, "{host}"),
             News::Failed { failure, .. } => {

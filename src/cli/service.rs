@@ -188,8 +188,8 @@ impl Texts {
             http: gateways.map(|gateway| gateway.line.clone()).collect(),
             ..texting::GatewayConfig::new(binds)
         };
-        let gateway = texting::Gateway::start(gateways, stopped)
-            .context("starting the texting gateway")?;
+        let gateway =
+            texting::Gateway::start(gateways, stopped).context("starting the texting gateway")?;
         let texts = Texts {
             shown,
             task: gateway.task,

@@ -72,11 +72,7 @@ pub(super) fn sandbox() -> SmppLine {
 }
 
 /// All binds of a file; the sandbox if it has neither binds nor, `alone`, HTTP gateways.
-pub(super) fn read(
-    root: &Section<'_>,
-    folder: &Path,
-    alone: bool,
-) -> BTreeMap<Arc<str>, SmppLine> {
+pub(super) fn read(root: &Section<'_>, folder: &Path, alone: bool) -> BTreeMap<Arc<str>, SmppLine> {
     let sections = root.named("bind");
     if sections.is_empty() && alone {
         let sandbox = sandbox();

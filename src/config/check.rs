@@ -148,7 +148,8 @@ impl Config {
     }
 
     fn has_carriers(&self) -> bool {
-        !self.text_gateways.is_empty() || self.trunks.values().any(|t| &*t.proxy != SANDBOX_PROXY)
+        !self.text_gateways.is_empty()
+            || self.trunks.values().any(|t| &*t.proxy != SANDBOX_PROXY)
             || self
                 .binds
                 .values()

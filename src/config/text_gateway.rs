@@ -57,7 +57,6 @@ fn gateway(section: &Section<'_>, folder: &Path) -> Option<TextGateway> {
         let fault = Fault::new(section.place_of("json"), "a GET has no body");
         section.fault(fault.help("put ${to} and ${words} into the query of `url`, or use POST"));
     }
-    let headers = headers(section);
     let auth = auth(section, folder);
     let ca_file = section.text("ca_file", "the path of a PEM file, in quotes");
     let sender = section.read(
@@ -76,23 +75,27 @@ fn gateway(section: &Section<'_>, folder: &Path) -> Option<TextGateway> {
     let rate = section.integer("rate", 1..=10_000);
     let connections = section.integer("connections", 1..=256);
     let most_messages = section.integer("most_messages", 1..=20);
+    let mut line = HttpLine {
+        name: section.name().into(),
+        method,
+        target: target?,
+        body,
+        headers: headers(section),
+        auth: auth?,
+        ca_file: ca_file.map(|at| folder.join(at.value)),
+        sender: sender.map_or_else(|| "".into(), |at| at.value),
+        success,
+        id_pointer: id_pointer.map(|at| at.value),
+        timeout: timeout.map_or(DEFAULT_TIMEOUT, |at| at.value),
+        rate: rate.map(|at| at.value as u32),
+        connections: connections.map_or(DEFAULT_CONNECTIONS, |at| at.value as u16),
+        most_messages: most_messages.map_or(DEFAULT_MOST_MESSAGES, |at| at.value as u8),
+    };
+    for (_, value) in &mut line.headers {
+        value.set_sensitive(true);
+    }
     Some(TextGateway {
-        line: HttpLine {
-            name: section.name().into(),
-            method,
-            target: target?,
-            body,
-            headers,
-            auth: auth?,
-            ca_file: ca_file.map(|at| folder.join(at.value)),
-            sender: sender.map_or_else(|| "".into(), |at| at.value),
-            success,
-            id_pointer: id_pointer.map(|at| at.value),
-            timeout: timeout.map_or(DEFAULT_TIMEOUT, |at| at.value),
-            rate: rate.map(|at| at.value as u32),
-            connections: connections.map_or(DEFAULT_CONNECTIONS, |at| at.value as u16),
-            most_messages: most_messages.map_or(DEFAULT_MOST_MESSAGES, |at| at.value as u8),
-        },
+        line,
         body: written,
     })
 }
@@ -118,7 +121,10 @@ fn target(section: &Section<'_>) -> Option<Target> {
 
 /// The body, and its template as written.
 fn body(section: &Section<'_>) -> Option<(Body, String)> {
-    let json = section.text("json", "a JSON document in quotes, with ${to} and ${words} in it");
+    let json = section.text(
+        "json",
+        "a JSON document in quotes, with ${to} and ${words} in it",
+    );
     let form = section.text("form", "a form in quotes, as in \"To=${to}&Body=${words}\"");
     let (text, read): (_, fn(&str) -> _) = match (json, form) {
         (Some(_), Some(form)) => {
@@ -153,9 +159,8 @@ where
         });
         match read {
             Some(header) => headers.push(header),
-            None => section.fault(
-                Fault::new(text.place, "this is no header").help(format!("write {wanted}")),
-            ),
+            None => section
+                .fault(Fault::new(text.place, "this is no header").help(format!("write {wanted}"))),
         }
     }
     headers
@@ -227,7 +232,8 @@ fn fits_header(text: &str) -> bool {
 fn success(section: &Section<'_>) -> Option<Success> {
     let wanted = "a JSON pointer in quotes, as in \"/status\"";
     let at = section.read("success_pointer", wanted, pointer);
-    let wanted = "what stands there if the text was taken, in quotes, or a list: \"ok\", [\"0\", \"1\"]";
+    let wanted =
+        "what stands there if the text was taken, in quotes, or a list: \"ok\", [\"0\", \"1\"]";
     let values = section.texts("success_values", wanted);
     match (at, values) {
         (Some(at), Some(values)) => Some(Success {
@@ -267,7 +273,11 @@ pub(super) fn show(gateway: &TextGateway) -> Shown {
     let form = line.body.as_ref().is_some_and(Body::is_form);
     let body = |wanted: bool| gateway.body.clone().filter(|_| form == wanted);
     // A header may be a secret too.
-    let headers: Vec<String> = line.headers.iter().map(|(name, _)| format!("{name}: ********")).collect();
+    let headers: Vec<String> = line
+        .headers
+        .iter()
+        .map(|(name, _)| format!("{name}: ********"))
+        .collect();
     let success = line.success.as_ref();
     Shown::new(format!("text_gateway.{}", line.name))
         .with("url", line.target.shown())

@@ -195,7 +195,11 @@ impl Link {
                 Err(not) => matches!(not, NotQueued::Full(_)),
             },
         };
-        Some(if full { NotSent::Full } else { NotSent::Stopped })
+        Some(if full {
+            NotSent::Full
+        } else {
+            NotSent::Stopped
+        })
     }
 
     async fn stop(self) {

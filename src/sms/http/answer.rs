@@ -117,7 +117,12 @@ mod tests {
             }
         }
         assert_eq!(pause("86400"), Some(LONGEST_PAUSE));
-        for odd in ["Fri, 31 Dec 1999 23:59:59 GMT", "-1", "", "99999999999999999999999"] {
+        for odd in [
+            "Fri, 31 Dec 1999 23:59:59 GMT",
+            "-1",
+            "",
+            "99999999999999999999999",
+        ] {
             assert_eq!(pause(odd), None, "{odd}");
         }
     }
@@ -138,7 +143,10 @@ mod tests {
         for body in ["", "ok", "{}", r#"{"messages":[]}"#, "[[[[["] {
             assert!(matches!(judge(body), Verdict::Unclear(_)), "{body}");
         }
-        assert!(matches!(judge_body(None, Some(&success)), Verdict::Unclear(_)));
+        assert!(matches!(
+            judge_body(None, Some(&success)),
+            Verdict::Unclear(_)
+        ));
         assert_eq!(judge_body(None, None), Verdict::Taken);
         let name = id(Some(br#"{"id":17}"#), Some("/id"));
         assert_eq!(name.as_deref(), Some("17"));

@@ -355,7 +355,9 @@ impl Asker {
                 .header(CONTENT_TYPE, body.media_type())
                 .body(filled.as_bytes().to_vec());
         }
-        builder.build().map_err(|error| error.without_url().to_string())
+        builder
+            .build()
+            .map_err(|error| error.without_url().to_string())
     }
 }
 

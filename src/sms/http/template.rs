@@ -34,7 +34,9 @@ const SLOTS: [(&str, Slot); 5] = [
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TemplateError {
     /// There is no such slot.
-    #[error("there is no ${{{0}}}; there are ${{to}}, ${{to_digits}}, ${{from}}, ${{words}} and ${{id}}")]
+    #[error(
+        "there is no ${{{0}}}; there are ${{to}}, ${{to_digits}}, ${{from}}, ${{words}} and ${{id}}"
+    )]
     Unknown(String),
     /// A slot without its end.
     #[error("a ${{ has no }}")]
@@ -250,7 +252,10 @@ mod tests {
         assert_eq!(Body::form("a=${to"), Err(TemplateError::Unclosed));
         assert!(matches!(Body::json("{"), Err(TemplateError::NotJson(_))));
         let error = Template::parse("${x}").unwrap_err().to_string();
-        assert!(error.starts_with("there is no ${x}; there are ${to}, "), "{error}");
+        assert!(
+            error.starts_with("there is no ${x}; there are ${to}, "),
+            "{error}"
+        );
     }
 
     proptest! {
