@@ -479,6 +479,66 @@ fn a_mistake_names_its_place_and_fix() {
             "`window` is out of range",
         ),
         (
+            "[text_gateway.a]\nmethod = 'GET'",
+            "r.toml:1:15: this text gateway has no `url`",
+        ),
+        (
+            "[text_gateway.a]\nurl = 'ftp://x'",
+            "r.toml:2:7: this is no address of HTTP\n  fix: write an address",
+        ),
+        (
+            "[text_gateway.a]\nurl = 'https://me:hunter2@x/'",
+            "an address must not hold an account: use `auth`",
+        ),
+        (
+            "[text_gateway.a]\nurl = 'https://x/${to}'",
+            "slots like ${to} may stand in the query alone",
+        ),
+        (
+            "[text_gateway.a]\nurl = 'https://x/?a=${tu}'",
+            "there is no ${tu}; there are ${to}",
+        ),
+        (
+            "[text_gateway.a]\nurl = 'https://x'\njson = '{to: 1}'",
+            "r.toml:3:8: this is not JSON",
+        ),
+        (
+            "[text_gateway.a]\nurl = 'https://x'\njson = '{}'\nform = 'a=b'",
+            "r.toml:4:8: `form` and `json` are both given",
+        ),
+        (
+            "[text_gateway.a]\nurl = 'https://x'\nmethod = 'GET'\njson = '{}'",
+            "r.toml:4:1: a GET has no body",
+        ),
+        (
+            "[text_gateway.a]\nurl = 'https://x'\nheaders = ['nothing']",
+            "r.toml:3:12: this is no header",
+        ),
+        (
+            "[text_gateway.a]\nurl = 'https://x'\nauth = 'bearer'",
+            "r.toml:3:8: `auth` needs `secret_file`",
+        ),
+        (
+            "[text_gateway.a]\nurl = 'https://x'\nauth = 'basic'\nsecret = 'hunter2'",
+            "r.toml:3:8: `auth` needs `user`",
+        ),
+        (
+            "[text_gateway.a]\nurl = 'https://x'\nauth = 'header'\nsecret = 'hunter2'",
+            "r.toml:3:8: `auth` needs `auth_header`",
+        ),
+        (
+            "[text_gateway.a]\nurl = 'https://x'\nsecret = 'hunter2'",
+            "r.toml:3:1: `secret` is given without `auth`",
+        ),
+        (
+            "[text_gateway.a]\nurl = 'https://x'\nsuccess_pointer = '/a'",
+            "r.toml:3:1: `success_pointer` is given without `success_values`",
+        ),
+        (
+            "[text_gateway.a]\nurl = 'https://x'\nid_pointer = 'a'",
+            "`id_pointer` cannot be this text\n  fix: write a JSON pointer",
+        ),
+        (
             "[call]\nconfirm = '0'",
             "r.toml:1:2: `refuse` and `confirm` are the same key, 0",
         ),
@@ -743,6 +803,49 @@ fn texts_need_binds_that_send() {
         got.contains("texts by bind spare go to the sandbox"),
         "{got}"
     );
+}
+
+#[test]
+fn text_gateways_stand_beside_binds() {
+    let gateway = "[text_gateway.web]\nurl = 'http://api.example.net/send?key=hunter2'\n\
+                   form = 'To=${to}'\nheaders = ['X-Key: hunter2']\nauth = 'bearer'\nsecret = 'hunter2'\n\
+                   success_pointer = '/status'\nsuccess_values = 'ok'\nrate = 9\n";
+    let config = parse(gateway);
+    assert!(config.binds.is_empty() && config.text_gateways.len() == 1);
+    let printed: String = config.shown().iter().map(|s| s.to_string()).collect();
+    // Queries and headers may be secrets too.
+    for shown in [
+        format!("{config:?}"),
+        config.shown_json().to_string(),
+        printed.clone(),
+    ] {
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+    assert!(printed.contains("form = \"To=${to}\"\n") && printed.contains("rate = 9\n"));
+    assert_eq!(config.shown_json()["text_gateway"]["web"]["auth"], "bearer");
+    let rules =
+        "[[rule]]\nprefix = '+'\nbinds = ['web', { name = 'main', cost = 9 }]\nlocale = 'xx'\n";
+    let main = "[bind.NAME]\naddress = '192.0.2.1'\nsystem_id = 'u'\npassword = 'p'\n";
+    let check = |name: &str| {
+        let config = format!("{PARTS}{gateway}{}", main.replace("NAME", name));
+        let folder = folder(&config, rules, &["en-GB"]);
+        let config = Config::load(&folder.path().join("ringtrue.toml")).unwrap();
+        match config.check() {
+            Ok(checked) => checked.warnings.iter().map(|w| format!("{w}\n")).collect(),
+            Err(faults) => faults.to_string(),
+        }
+    };
+    let got: String = check("main");
+    assert!(
+        got.contains("numbers and codes go to text gateway web in the clear"),
+        "{got}"
+    );
+    let got = check("web");
+    assert!(
+        got.contains("web is the name of a bind and of a text gateway"),
+        "{got}"
+    );
+    assert!(got.contains("there is no bind main"), "{got}");
 }
 
 #[test]

@@ -130,9 +130,10 @@ fn line(frame: &[u8], show: bool) -> String {
         Body::SubmitSm(sms) | Body::DeliverSm(sms) | Body::DataSm(sms) => {
             message(sms, show, &mut field);
         }
-        Body::SubmitSmResp(resp) | Body::DeliverSmResp(resp) | Body::DataSmResp(resp) => {
-            let id = resp.message_id.escape_ascii().to_string();
-            field("id", if id.is_empty() { "none" } else { &id });
+        Body::SubmitSmResp(resp) | Body::DeliverSmResp(resp) | Body::DataSmResp(resp)
+            if !resp.message_id.is_empty() =>
+        {
+            field("id", &resp.message_id.escape_ascii().to_string());
         }
         _ => {}
     }

@@ -57,7 +57,6 @@ fn gateway(section: &Section<'_>, folder: &Path) -> Option<TextGateway> {
         let fault = Fault::new(section.place_of("json"), "a GET has no body");
         section.fault(fault.help("put ${to} and ${words} into the query of `url`, or use POST"));
     }
-    let headers = headers(section);
     let auth = auth(section, folder);
     let ca_file = section.text("ca_file", "the path of a PEM file, in quotes");
     let sender = section.read(
@@ -76,23 +75,27 @@ fn gateway(section: &Section<'_>, folder: &Path) -> Option<TextGateway> {
     let rate = section.integer("rate", 1..=10_000);
     let connections = section.integer("connections", 1..=256);
     let most_messages = section.integer("most_messages", 1..=20);
+    let mut line = HttpLine {
+        name: section.name().into(),
+        method,
+        target: target?,
+        body,
+        headers: headers(section),
+        auth: auth?,
+        ca_file: ca_file.map(|at| folder.join(at.value)),
+        sender: sender.map_or_else(|| "".into(), |at| at.value),
+        success,
+        id_pointer: id_pointer.map(|at| at.value),
+        timeout: timeout.map_or(DEFAULT_TIMEOUT, |at| at.value),
+        rate: rate.map(|at| at.value as u32),
+        connections: connections.map_or(DEFAULT_CONNECTIONS, |at| at.value as u16),
+        most_messages: most_messages.map_or(DEFAULT_MOST_MESSAGES, |at| at.value as u8),
+    };
+    for (_, value) in &mut line.headers {
+        value.set_sensitive(true);
+    }
     Some(TextGateway {
-        line: HttpLine {
-            name: section.name().into(),
-            method,
-            target: target?,
-            body,
-            headers,
-            auth: auth?,
-            ca_file: ca_file.map(|at| folder.join(at.value)),
-            sender: sender.map_or_else(|| "".into(), |at| at.value),
-            success,
-            id_pointer: id_pointer.map(|at| at.value),
-            timeout: timeout.map_or(DEFAULT_TIMEOUT, |at| at.value),
-            rate: rate.map(|at| at.value as u32),
-            connections: connections.map_or(DEFAULT_CONNECTIONS, |at| at.value as u16),
-            most_messages: most_messages.map_or(DEFAULT_MOST_MESSAGES, |at| at.value as u8),
-        },
+        line,
         body: written,
     })
 }

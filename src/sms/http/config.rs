@@ -56,11 +56,17 @@ pub enum Method {
     Get,
 }
 
-/// An address whose query may have slots.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An address whose query may have slots. `Debug` leaves the query out.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Target {
     pub(super) url: Url,
     pub(super) query: Vec<(String, Template)>,
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Target({})", self.url)
+    }
 }
 
 /// Why an address cannot be used.
