@@ -1,7 +1,7 @@
 //! The media plane over real sockets: two streams of one plane talk to each other, and strangers
 //! try to join in.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
@@ -175,7 +175,16 @@ async fn a_prompt_arrives_whole_in_order_and_in_time() {
         let (a, b) = bench.pair(|spec| {
             spec.codec = codec;
             spec.payload_type = 97;
+            spec.hears = Media::new(97, codec, None);
         });
+        // Once both send, both hear; what came before a stream was open is not heard.
+        let mut senders = HashSet::new();
+        while senders.len() < 2 {
+            let datagram = tapped.recv().await.unwrap();
+            if datagram.sent {
+                senders.insert(datagram.from);
+            }
+        }
         let prompts = vec![prompt(40), prompt(7)];
         let play = StreamCommand::Play {
             prompts: prompts.clone(),

@@ -1,38 +1,48 @@
-//! `ringtrue demo`: a whole verification seen from outside, with nothing but this program.
+//! `ringtrue demo`: whole verifications seen from outside, with nothing but this program.
 //!
-//! Starts the service with a store of its own and the sandbox phone, posts a challenge over HTTP
-//! as an identity provider would, draws the SIP ladder while it runs, and prints the answer.
+//! Starts the service with a store of its own, the sandbox phone and the sandbox message centre.
+//! Posts a challenge over HTTP as an identity provider would, draws the SIP ladder while the call
+//! runs, and prints the answer; then another by text, shows the text, and checks its code.
 
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use jiff::Timestamp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 
 use super::ladder::Ladder;
 use super::service::Service;
-use crate::challenge::Tenant;
+use crate::challenge::{Channel, Tenant};
 use crate::config::Config;
 use crate::phone::PhoneNumber;
 use crate::store::{ApiKey, Token};
-use crate::voice::wire::Tap;
+use crate::voice::wire::{Datagram, Tap};
 
-/// Shows one verification against the sandbox phone.
+/// Shows a verification by call and one by text, against the sandbox phone and message centre.
 #[derive(Debug, Clone, clap::Args)]
 pub struct DemoArgs {
     /// The number; its last two digits decide what the person does (06 says nothing, 07 hangs up,
-    /// 10 presses 0, ...; most press the hash key).
+    /// 10 presses 0, ...; most press the hash key), and what becomes of the text (01 cannot be
+    /// delivered, 03 is refused, ...; most are delivered).
     #[arg(default_value = "+447400123456", value_parser = PhoneNumber::parse)]
     number: PhoneNumber,
+    /// Show this one alone, `voice` or `sms`; without it, a call and then a text.
+    #[arg(long, value_parser = channel)]
+    channel: Option<Channel>,
     /// Go on serving afterwards, until Ctrl-C.
     #[arg(long)]
     stay: bool,
     /// Where HTTP is served; port 0 takes any.
     #[arg(long, default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))]
     listen: SocketAddr,
+}
+
+fn channel(name: &str) -> Result<Channel, String> {
+    Channel::from_name(name).ok_or_else(|| "it is voice or sms".to_owned())
 }
 
 /// Runs the demonstration.
@@ -46,8 +56,8 @@ pub async fn run(args: DemoArgs, out: &mut (dyn Write + Send)) -> anyhow::Result
     config.sip.bind.set_port(0);
     config.store.path = folder.join("ringtrue.db");
     config.store.key_file = folder.join("ringtrue.key");
-    let (tap, mut wire) = Tap::open(8192);
-    let service = Service::start(&config, tap).await?;
+    let (tap, wire) = Tap::open(8192);
+    let mut service = Service::start(&config, tap).await?;
     let token = Token::generate().context("the system's random source failed")?;
     let key = ApiKey::of(
         &token,
@@ -57,59 +67,19 @@ pub async fn run(args: DemoArgs, out: &mut (dyn Write + Send)) -> anyhow::Result
     );
     service.store.add_api_key(key).await?;
     let bearer = token.reveal();
-    let base = format!("http://{}", service.api);
-    let body = format!(
-        "{{\"to\":\"{}\",\"channel\":\"voice\"}}",
-        args.number.e164()
-    );
-    writeln!(
-        out,
-        "$ curl {base}/v1/challenges -H 'Authorization: Bearer {}' \\",
-        *bearer
-    )?;
-    writeln!(out, "    -H 'Content-Type: application/json' -d '{body}'")?;
-    let created = http(service.api, "POST", "/v1/challenges", &bearer, &body).await?;
-    writeln!(out, "{}\n", serde_json::to_string_pretty(&created)?)?;
-    let id = created["id"]
-        .as_str()
-        .context("the challenge has no id")?
-        .to_owned();
-    let path = format!("/v1/challenges/{id}?wait=60");
-    let answer = {
-        let mut ladder = Ladder::new(&mut *out);
-        ladder.heading("Ringtrue", "sandbox phone")?;
-        let waiting = http(service.api, "GET", &path, &bearer, "");
-        tokio::pin!(waiting);
-        let mut answer = None;
-        let far = tokio::time::Instant::now() + Duration::from_secs(90);
-        let mut until = far;
-        loop {
-            tokio::select! {
-                got = &mut waiting, if answer.is_none() => {
-                    let got = got?;
-                    ladder.note(std::time::SystemTime::now(), &format!("outcome: {} ({})",
-                        got["status"].as_str().unwrap_or("?"), got["reason"].as_str().unwrap_or("?")))?;
-                    answer = Some(got);
-                    // The goodbye and the BYE follow the outcome.
-                    until = tokio::time::Instant::now() + Duration::from_secs(6);
-                }
-                datagram = wire.recv() => {
-                    if let Some(datagram) = datagram {
-                        ladder.datagram(&datagram)?;
-                    }
-                }
-                () = tokio::time::sleep_until(until) => break,
-            }
-        }
-        answer.context("no outcome in 90 s")?
+    let client = Client {
+        api: service.api,
+        bearer: &bearer,
     };
-    writeln!(
-        out,
-        "\n$ curl '{base}{path}' -H 'Authorization: Bearer ...'"
-    )?;
-    writeln!(out, "{}", serde_json::to_string_pretty(&answer)?)?;
+    let channel = args.channel;
+    if channel != Some(Channel::Sms) {
+        call(&client, &args.number, wire, out).await?;
+    }
+    if channel != Some(Channel::Voice) {
+        text(&client, &args.number, &mut service, out).await?;
+    }
     if args.stay {
-        writeln!(out, "\nServing on {base} until Ctrl-C.")?;
+        writeln!(out, "\nServing on http://{} until Ctrl-C.", service.api)?;
         tokio::signal::ctrl_c().await?;
     }
     service.stop().await;
@@ -117,7 +87,127 @@ pub async fn run(args: DemoArgs, out: &mut (dyn Write + Send)) -> anyhow::Result
     Ok(())
 }
 
-/// One request on a connection of its own, as any HTTP client would send it.
+/// A verification by phone call: its ladder, and the answer.
+async fn call(
+    client: &Client<'_>,
+    number: &PhoneNumber,
+    mut wire: mpsc::Receiver<Datagram>,
+    out: &mut (dyn Write + Send),
+) -> anyhow::Result<()> {
+    let id = client.challenge(number, Channel::Voice, out).await?;
+    let path = format!("/v1/challenges/{id}?wait=60");
+    let mut ladder = Ladder::new(&mut *out);
+    ladder.heading("Ringtrue", "sandbox phone")?;
+    let waiting = client.ask("GET", &path, "");
+    tokio::pin!(waiting);
+    let mut answer = None;
+    let mut until = tokio::time::Instant::now() + Duration::from_secs(90);
+    loop {
+        tokio::select! {
+            got = &mut waiting, if answer.is_none() => {
+                let got = got?;
+                let word = |name: &str| got[name].as_str().unwrap_or("?").to_owned();
+                let note = format!("outcome: {} ({})", word("status"), word("reason"));
+                ladder.note(SystemTime::now(), &note)?;
+                answer = Some(got);
+                // The goodbye and the BYE follow the outcome.
+                until = tokio::time::Instant::now() + Duration::from_secs(6);
+            }
+            datagram = wire.recv() => {
+                let Some(datagram) = datagram else { break };
+                ladder.datagram(&datagram)?;
+            }
+            () = tokio::time::sleep_until(until) => break,
+        }
+    }
+    let answer = answer.context("no outcome in 90 s")?;
+    client.show("GET", &path, "", &answer, out)
+}
+
+/// A verification by text: the words that the sandbox message centre was handed, and the code in
+/// them checked as the website would.
+async fn text(
+    client: &Client<'_>,
+    number: &PhoneNumber,
+    service: &mut Service,
+    out: &mut (dyn Write + Send),
+) -> anyhow::Result<()> {
+    let id = client.challenge(number, Channel::Sms, out).await?;
+    let shown = tokio::time::timeout(Duration::from_secs(10), service.texts.shown.recv()).await;
+    let path = format!("/v1/challenges/{id}");
+    let Ok(Some(shown)) = shown else {
+        writeln!(out, "The sandbox message centre took no text.\n")?;
+        let path = format!("{path}?wait=30");
+        let answer = client.ask("GET", &path, "").await?;
+        return client.show("GET", &path, "", &answer, out);
+    };
+    writeln!(out, "The sandbox message centre was handed this text:\n")?;
+    for line in shown.words.lines() {
+        writeln!(out, "    {line}")?;
+    }
+    writeln!(out)?;
+    let code = shown
+        .words
+        .split(|c: char| !c.is_ascii_digit())
+        .find(|digits| digits.len() >= 4)
+        .context("the text holds no code")?;
+    let body = format!("{{\"code\":\"{code}\"}}");
+    let path = format!("{path}/check");
+    let answer = client.ask("POST", &path, &body).await?;
+    client.show("POST", &path, &body, &answer, out)
+}
+
+/// An identity provider, as far as a demonstration needs one.
+struct Client<'a> {
+    api: SocketAddr,
+    bearer: &'a str,
+}
+
+impl Client<'_> {
+    /// Posts a challenge and shows it; its id.
+    async fn challenge(
+        &self,
+        number: &PhoneNumber,
+        channel: Channel,
+        out: &mut (dyn Write + Send),
+    ) -> anyhow::Result<String> {
+        let (to, channel) = (number.e164(), channel.name());
+        let body = format!("{{\"to\":\"{to}\",\"channel\":\"{channel}\"}}");
+        let created = self.ask("POST", "/v1/challenges", &body).await?;
+        self.show("POST", "/v1/challenges", &body, &created, out)?;
+        let id = created["id"].as_str();
+        Ok(id.context("the challenge has no id")?.to_owned())
+    }
+
+    /// Shows a request as one would type it, and its answer.
+    fn show(
+        &self,
+        method: &str,
+        path: &str,
+        body: &str,
+        answer: &serde_json::Value,
+        out: &mut (dyn Write + Send),
+    ) -> anyhow::Result<()> {
+        let end = if method == "POST" && !body.is_empty() {
+            format!(" \\\n    -H 'Content-Type: application/json' -d '{body}'")
+        } else {
+            String::new()
+        };
+        writeln!(
+            out,
+            "$ curl 'http://{}{path}' -H 'Authorization: Bearer {}'{end}",
+            self.api, self.bearer
+        )?;
+        writeln!(out, "{}\n", serde_json::to_string_pretty(answer)?)?;
+        Ok(())
+    }
+
+    /// One request on a connection of its own, as any HTTP client would send it.
+    async fn ask(&self, method: &str, path: &str, body: &str) -> anyhow::Result<serde_json::Value> {
+        http(self.api, method, path, self.bearer, body).await
+    }
+}
+
 async fn http(
     to: SocketAddr,
     method: &str,
