@@ -14,7 +14,7 @@ use crate::api;
 use crate::audio::{Locale, PromptLibrary};
 use crate::config::{Config, SANDBOX_PROXY};
 use crate::dialplan::Dialplan;
-use crate::engine::{Engine, EngineConfig, EngineHandle, Metrics, VoiceGateway};
+use crate::engine::{Engine, EngineConfig, EngineHandle, Metrics, TextPolicy, VoiceGateway};
 use crate::guard::Guard;
 use crate::store::{Metrics as StoreMetrics, Retention, Sqlite, Store, Use};
 use crate::voice::Trunk;
@@ -22,6 +22,7 @@ use crate::voice::gateway::{Gateway, GatewayConfig};
 use crate::voice::handset::{Handset, Timing};
 use crate::voice::media::MediaConfig;
 use crate::voice::wire::Tap;
+use crate::wording::Wording;
 
 /// What the two planes need that the configuration names: trunks, dialplan, prompts, and the
 /// sandbox phone where there is no trunk.
@@ -32,6 +33,8 @@ pub struct Voice {
     pub dialplan: Arc<Dialplan>,
     /// The recordings.
     pub prompts: Arc<PromptLibrary>,
+    /// The words of texts.
+    pub wording: Arc<Wording>,
     stop: watch::Sender<bool>,
     /// How long calls have to end in order.
     grace: Duration,
@@ -99,6 +102,7 @@ impl Voice {
         Ok(Voice {
             gateway,
             dialplan: Arc::new(checked.dialplan),
+            wording: Arc::new(checked.wording),
             prompts,
             stop,
             grace: config.server.stop_time,
@@ -177,6 +181,15 @@ impl Service {
                 retention: Retention {
                     numbers: config.store.keep_numbers,
                     challenges: config.store.keep_challenges,
+                },
+                text: TextPolicy {
+                    wording: voice.wording,
+                    attempts: config.text.attempts,
+                    code_length: config.text.code_length,
+                    time_to_live: config.text.time_to_live,
+                    resend_after: config.text.resend_after,
+                    resends: config.text.resends,
+                    end_undeliverable: config.text.end_undeliverable,
                 },
                 ..EngineConfig::default()
             },

@@ -17,6 +17,7 @@ mod server;
 mod show;
 mod sip;
 mod store;
+mod text;
 mod trunk;
 
 use std::collections::BTreeMap;
@@ -37,6 +38,7 @@ pub use self::server::Server;
 pub use self::show::Shown;
 pub use self::sip::Sip;
 pub use self::store::Store;
+pub use self::text::Texts;
 pub use self::trunk::SANDBOX_PROXY;
 
 use crate::document::{Document, Fault, Faults, Place};
@@ -69,6 +71,8 @@ pub struct Config {
     pub call: CallPolicy,
     /// `[challenge]`
     pub challenge: Challenges,
+    /// `[text]`
+    pub text: Texts,
     /// `[guard]`
     pub guard: Policy,
     /// `[prompts]`
@@ -91,6 +95,7 @@ impl Default for Config {
             trunks: BTreeMap::from([(Arc::clone(&sandbox.name), sandbox)]),
             call: CallPolicy::default(),
             challenge: Challenges::default(),
+            text: Texts::default(),
             guard: Policy::default(),
             prompts: Prompts::default(),
             dialplan: DialplanFolder::default(),
@@ -148,6 +153,7 @@ impl Config {
                 trunks: trunk::read(&root, folder),
                 call: call::read(&root.section("call")),
                 challenge: challenge::read(&root.section("challenge")),
+                text: text::read(&root.section("text"), folder),
                 guard: guard::read(&root.section("guard")),
                 prompts: prompts::read(&root.section("prompts"), folder),
                 dialplan: dialplan::read(&root.section("dialplan"), folder),
