@@ -100,9 +100,14 @@ async fn run_until_killed(directory: &Path) {
             .expect("writes");
         challenges.insert(id, code);
     }
-    let attempts = challenges.iter().map(|(id, code)| {
+    // One after another, and each process beginning elsewhere, so that a kill meets some challenges
+    // between two attempts and others before the first.
+    let first = std::process::id() as usize;
+    let attempts = challenges.iter().enumerate().map(|(n, (id, code))| {
         let engine = engine.clone();
+        let turn = (n + first) % CHALLENGES;
         async move {
+            tokio::time::sleep(Duration::from_millis(4 * turn as u64)).await;
             for n in 0.. {
                 let wrong = OneTimeCode::parse(&another(code, n)).expect("a code");
                 match engine.check(&Tenant::default(), *id, wrong).await {
@@ -110,7 +115,7 @@ async fn run_until_killed(directory: &Path) {
                     Err(CheckError::Ended(_)) => return tell(&format!("over {id} 0")),
                     other => panic!("{other:?}"),
                 }
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                tokio::time::sleep(Duration::from_millis(12)).await;
             }
         }
     });

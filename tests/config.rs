@@ -209,7 +209,10 @@ fn every_key_is_read() {
     assert_eq!(challenge.time_to_live, Duration::from_secs(180));
     assert_eq!((challenge.max_open, challenge.max_waiting), (11, 12));
     let text = &config.text;
-    assert_eq!(text.wording.as_deref(), Some(Path::new("words.toml")));
+    assert_eq!(
+        text.wording.as_deref(),
+        Some(Path::new("/etc/ringtrue/words.toml"))
+    );
     assert_eq!((text.most_messages, text.resends), (2, 0));
     assert_eq!((text.code_length.digits(), text.attempts.get()), (8, 3));
     assert_eq!(

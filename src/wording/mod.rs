@@ -36,11 +36,14 @@ pub struct Wording {
     brands: Brands,
     tenants: HashMap<Tenant, Own>,
     /// Templates by whose they are and what for; those of `None` are everybody's.
-    texts: HashMap<(Option<Tenant>, Purpose), Vec<(Locale, Template)>>,
+    texts: HashMap<(Option<Tenant>, Purpose), Localised>,
     /// The locales that there are words in for every purpose, in the order of their names.
     locales: Vec<Arc<str>>,
     most_messages: u8,
 }
+
+/// A text in each locale that it was written in.
+type Localised = Vec<(Locale, Template)>;
 
 /// What a tenant has of its own.
 #[derive(Debug, Clone, Default)]
