@@ -24,10 +24,10 @@ use ringtrue::store::{self, Sqlite, Store, Use};
 use uuid::Uuid;
 
 const DIRECTORY: &str = "RINGTRUE_CODE_CRASH_DIRECTORY";
-const KILLS: usize = 6;
+const KILLS: usize = 8;
 const CHALLENGES: usize = 24;
 /// Lines of a process's report after which it is killed.
-const LINES: usize = 14;
+const LINES: usize = 6;
 
 async fn start(directory: &Path) -> (EngineHandle, Carrier, Gateway) {
     let path = directory.join("ringtrue.db");
@@ -107,7 +107,7 @@ async fn run_until_killed(directory: &Path) {
         let engine = engine.clone();
         let turn = (n + first) % CHALLENGES;
         async move {
-            tokio::time::sleep(Duration::from_millis(4 * turn as u64)).await;
+            tokio::time::sleep(Duration::from_millis(12 * turn as u64)).await;
             for n in 0.. {
                 let wrong = OneTimeCode::parse(&another(code, n)).expect("a code");
                 match engine.check(&Tenant::default(), *id, wrong).await {
@@ -115,7 +115,7 @@ async fn run_until_killed(directory: &Path) {
                     Err(CheckError::Ended(_)) => return tell(&format!("over {id} 0")),
                     other => panic!("{other:?}"),
                 }
-                tokio::time::sleep(Duration::from_millis(12)).await;
+                tokio::time::sleep(Duration::from_millis(40)).await;
             }
         }
     });
