@@ -824,6 +824,8 @@ async fn the_description_has_every_route_and_every_problem() {
             "GET /v1/challenges/{id}/events",
             "POST /v1/challenges",
             "POST /v1/challenges/{id}/cancel",
+            "POST /v1/challenges/{id}/check",
+            "POST /v1/challenges/{id}/resend",
         ]
     );
     let types = &api["components"]["schemas"]["Problem"]["properties"]["type"]["enum"];

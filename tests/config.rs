@@ -164,6 +164,15 @@ fn every_key_is_read() {
         time_to_live = "3m"
         max_open = 11
         max_waiting = 12
+        [text]
+        wording = "words.toml"
+        most_messages = 2
+        code_length = 8
+        attempts = 3
+        time_to_live = "4m"
+        resend_after = "45s"
+        resends = 0
+        end_undeliverable = true
         [guard]
         open_per_number = 2
         per_number = "1 per 1m"
@@ -311,6 +320,18 @@ fn every_key_is_read() {
     let challenge = &config.challenge;
     assert_eq!(challenge.time_to_live, Duration::from_secs(180));
     assert_eq!((challenge.max_open, challenge.max_waiting), (11, 12));
+    let text = &config.text;
+    assert_eq!(
+        text.wording.as_deref(),
+        Some(Path::new("/etc/ringtrue/words.toml"))
+    );
+    assert_eq!((text.most_messages, text.resends), (2, 0));
+    assert_eq!((text.code_length.digits(), text.attempts.get()), (8, 3));
+    assert_eq!(
+        [text.time_to_live, text.resend_after],
+        [240, 45].map(Duration::from_secs)
+    );
+    assert!(text.end_undeliverable);
     let guard = &config.guard;
     assert_eq!((guard.open_per_number, guard.most_numbers), (2, 1000));
     assert_eq!(guard.hold_after_report, Duration::from_secs(3600));
@@ -953,6 +974,26 @@ fn the_command_prints_what_would_be_run_with() {
     assert_eq!(answer["faults"][0]["place"]["line"], 2);
 
     assert_eq!(run(&["default"]), (config::ANNOTATED.to_owned(), code(0)));
+}
+
+#[test]
+fn words_are_checked_with_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ringtrue.toml");
+    fs::write(&file, "[text]\nwording = 'words.toml'\n").unwrap();
+    let config = Config::load(&file).unwrap();
+    let told = config.check().unwrap_err().to_string();
+    assert!(
+        told.contains("words.toml: ") && told.contains("[text] wording"),
+        "{told}"
+    );
+    let words = folder.path().join("words.toml");
+    fs::write(&words, "[[text]]\nlocale = 'en-GB'\nwords = '{kode}'\n").unwrap();
+    let told = config.check().unwrap_err().to_string();
+    let place = format!("{}:3:1: there is no place {{kode}}", words.display());
+    assert!(told.starts_with(&place), "{told}");
+    fs::write(&words, "brand = 'Example'\n").unwrap();
+    assert_eq!(config.check().unwrap().wording.locales().len(), 5);
 }
 
 proptest! {

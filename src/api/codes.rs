@@ -99,7 +99,8 @@ pub async fn check(
     tag = "challenges",
     params(("id" = Uuid, Path, description = "The challenge's id.")),
     responses(
-        (status = 200, description = "The text is on its way.", body = ChallengeView),
+        (status = 200, description = "The text is on its way, unless `text.state` is `failed`.",
+            body = ChallengeView),
         (status = 401, description = "`unauthorized`",
             body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`challenge-not-found`",

@@ -14,7 +14,9 @@ use crate::api;
 use crate::audio::{Locale, PromptLibrary};
 use crate::config::{Config, SANDBOX_CENTRE, SANDBOX_PROXY};
 use crate::dialplan::Dialplan;
-use crate::engine::{Engine, EngineConfig, EngineHandle, Metrics, TextGateway, VoiceGateway};
+use crate::engine::{
+    Engine, EngineConfig, EngineHandle, Metrics, TextGateway, TextPolicy, VoiceGateway,
+};
 use crate::guard::Guard;
 use crate::sms::SmppLine;
 use crate::sms::sandbox::{Sandbox, Shown};
@@ -24,6 +26,7 @@ use crate::voice::gateway::{Gateway, GatewayConfig};
 use crate::voice::handset::{Handset, Timing};
 use crate::voice::media::MediaConfig;
 use crate::voice::wire::Tap;
+use crate::wording::Wording;
 
 /// The texting gateway's types, beside those of the same name for calls.
 pub mod texting {
@@ -45,6 +48,8 @@ pub struct Voice {
     pub dialplan: Arc<Dialplan>,
     /// The recordings.
     pub prompts: Arc<PromptLibrary>,
+    /// The words of texts.
+    pub wording: Arc<Wording>,
     stop: watch::Sender<bool>,
     /// How long calls have to end in order.
     grace: Duration,
@@ -112,6 +117,7 @@ impl Voice {
         Ok(Voice {
             gateway,
             dialplan: Arc::new(checked.dialplan),
+            wording: Arc::new(checked.wording),
             prompts,
             stop,
             grace: config.server.stop_time,
@@ -272,6 +278,15 @@ impl Service {
                 retention: Retention {
                     numbers: config.store.keep_numbers,
                     challenges: config.store.keep_challenges,
+                },
+                text: TextPolicy {
+                    wording: voice.wording,
+                    attempts: config.text.attempts,
+                    code_length: config.text.code_length,
+                    time_to_live: config.text.time_to_live,
+                    resend_after: config.text.resend_after,
+                    resends: config.text.resends,
+                    end_undeliverable: config.text.end_undeliverable,
                 },
                 ..EngineConfig::default()
             },

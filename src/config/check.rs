@@ -7,23 +7,28 @@ use crate::audio::Locale;
 use crate::dialplan::Dialplan;
 use crate::document::{Fault, Faults, Place, resembling};
 use crate::sms::SmppLine;
+use crate::wording::Wording;
 
-/// A configuration that holds together, with its dialplan.
+/// A configuration that holds together, with its dialplan and words.
 #[derive(Debug)]
 pub struct Checked {
     /// The rules, read.
     pub dialplan: Dialplan,
+    /// The words of texts, read.
+    pub wording: Wording,
     /// What will work and is likely not meant.
     pub warnings: Vec<Fault>,
 }
 
 impl Config {
-    /// Reads the dialplan and checks that what it names is there: trunks, binds, prompts.
+    /// Reads the dialplan and the words, and checks that what they name is there: trunks, binds,
+    /// prompts.
     ///
     /// # Errors
     /// Everything that would fail once calls are made.
     pub fn check(&self) -> Result<Checked, Faults> {
         let dialplan = self.dialplan.load()?;
+        let wording = self.text.words()?;
         let mut faults = Faults::new();
         self.check_trunks(&dialplan, &mut faults);
         self.check_binds(&dialplan, &mut faults);
@@ -33,7 +38,11 @@ impl Config {
         // A locale is named by many rules.
         warnings.sort();
         warnings.dedup();
-        Ok(Checked { dialplan, warnings })
+        Ok(Checked {
+            dialplan,
+            wording,
+            warnings,
+        })
     }
 
     fn place(&self) -> Place {

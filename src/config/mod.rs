@@ -19,6 +19,7 @@ mod server;
 mod show;
 mod sip;
 mod store;
+mod text;
 mod text_gateway;
 mod trunk;
 
@@ -41,6 +42,7 @@ pub use self::server::Server;
 pub use self::show::Shown;
 pub use self::sip::Sip;
 pub use self::store::Store;
+pub use self::text::Texts;
 pub use self::text_gateway::TextGateway;
 pub use self::trunk::SANDBOX_PROXY;
 
@@ -79,6 +81,8 @@ pub struct Config {
     pub call: CallPolicy,
     /// `[challenge]`
     pub challenge: Challenges,
+    /// `[text]`
+    pub text: Texts,
     /// `[guard]`
     pub guard: Policy,
     /// `[prompts]`
@@ -104,6 +108,7 @@ impl Default for Config {
             text_gateways: BTreeMap::new(),
             call: CallPolicy::default(),
             challenge: Challenges::default(),
+            text: Texts::default(),
             guard: Policy::default(),
             prompts: Prompts::default(),
             dialplan: DialplanFolder::default(),
@@ -164,6 +169,7 @@ impl Config {
                 text_gateways,
                 call: call::read(&root.section("call")),
                 challenge: challenge::read(&root.section("challenge")),
+                text: text::read(&root.section("text"), folder),
                 guard: guard::read(&root.section("guard")),
                 prompts: prompts::read(&root.section("prompts"), folder),
                 dialplan: dialplan::read(&root.section("dialplan"), folder),

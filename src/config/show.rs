@@ -70,6 +70,7 @@ impl Config {
         all.extend([
             super::call::show(&self.call),
             super::challenge::show(&self.challenge),
+            super::text::show(&self.text),
             super::guard::show(&self.guard),
             super::prompts::show(&self.prompts),
             super::dialplan::show(&self.dialplan),

@@ -225,10 +225,11 @@ pub(super) enum Checked {
     },
 }
 
-/// A text that was handed over again; to be told when line `seq` is durable.
+/// What became of a wish for a text to be sent again.
 pub(super) struct Resending {
     pub states: watch::Receiver<Challenge>,
-    pub seq: u32,
+    /// The line that says so, to be durable before it is told; `None` if the challenge is ending.
+    pub seq: Option<u32>,
 }
 
 impl EngineHandle {
@@ -420,34 +421,32 @@ impl EngineHandle {
             id,
             reply,
         };
-        let Resending { states, seq } = match self.ask(resend).await? {
-            Ok(resending) => resending,
-            Err(ResendError::Unknown) => return Err(self.not_resent(tenant, id).await),
+        let now = match self.ask(resend).await? {
+            Ok(Resending {
+                states,
+                seq: Some(seq),
+            }) => {
+                let now = self.durable(tenant, id, states, seq).await?;
+                match now {
+                    Some(now) if now.life().seq() >= seq => return Ok(now),
+                    now => now,
+                }
+            }
+            Ok(Resending { states, seq: None }) => {
+                self.durable(tenant, id, states, u32::MAX).await?
+            }
+            Err(ResendError::Unknown) => self.in_store(tenant, id).await?,
             Err(error) => return Err(error),
         };
-        match self.durable(tenant, id, states, seq).await? {
-            Some(now) if now.life().seq() >= seq => Ok(now),
-            Some(_) => Err(EngineError::Stopped.into()),
-            None => Err(ResendError::Unknown),
-        }
-    }
-
-    /// Why there is nothing to send again: it may have ended, or be about to.
-    async fn not_resent(&self, tenant: &Tenant, id: Uuid) -> ResendError {
-        let watched = self.watch(tenant, id).await;
-        let ended = match watched {
-            Ok(Some((states, _place))) => self.durable(tenant, id, states, u32::MAX).await,
-            _ => self.in_store(tenant, id).await,
-        };
-        match ended {
-            Ok(Some(ended)) if ended.details().channel == Channel::Voice => ResendError::NotText,
-            Ok(Some(ended)) if matches!(ended.state(), State::Ended(_)) => {
+        Err(match now {
+            None => ResendError::Unknown,
+            Some(ended) if ended.details().channel == Channel::Voice => ResendError::NotText,
+            Some(ended) if matches!(ended.state(), State::Ended(_)) => {
                 ResendError::Ended(Box::new(ended))
             }
-            Ok(Some(_)) => EngineError::Stopped.into(),
-            Ok(None) => ResendError::Unknown,
-            Err(error) => error.into(),
-        }
+            // The engine let go of it because it is stopping.
+            Some(_) => EngineError::Stopped.into(),
+        })
     }
 
     /// A challenge once a line of its log is durable, or its end is.

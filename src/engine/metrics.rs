@@ -123,7 +123,7 @@ impl Metrics {
         );
         registry.register(
             "gateway_late_reports",
-            "Reports about calls whose challenge was over",
+            "Reports about calls and texts whose challenge was over",
             metrics.late_reports.clone(),
         );
         registry.register(

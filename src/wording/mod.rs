@@ -30,20 +30,20 @@ pub const BUILT_IN_NAME: &str = "built-in:wording/builtin.toml";
 /// A text for Android's SMS Retriever has at most so many octets.
 const APP_OCTETS: usize = 140;
 
-/// One text in the locales that it was written in.
-type InLocales = Vec<(Locale, Template)>;
-
 /// Every text that may be sent, ready to be filled. It never changes.
 #[derive(Debug, Clone)]
 pub struct Wording {
     brands: Brands,
     tenants: HashMap<Tenant, Own>,
     /// Templates by whose they are and what for; those of `None` are everybody's.
-    texts: HashMap<(Option<Tenant>, Purpose), InLocales>,
+    texts: HashMap<(Option<Tenant>, Purpose), Localised>,
     /// The locales that there are words in for every purpose, in the order of their names.
     locales: Vec<Arc<str>>,
     most_messages: u8,
 }
+
+/// A text in each locale that it was written in.
+type Localised = Vec<(Locale, Template)>;
 
 /// What a tenant has of its own.
 #[derive(Debug, Clone, Default)]

@@ -18,7 +18,9 @@ use crate::challenge::{
 use crate::dialplan::TextRoute;
 use crate::engine::TextRouter;
 use crate::engine::handle::{Checked, ResendError, Resending};
+use crate::engine::texts::Again;
 use crate::guard::Wish;
+use crate::phone::PhoneNumber;
 use crate::sms::dispatch::{Command, Dispatch, Failure, Inbound, News, Report};
 use crate::sms::order::{Acknowledgement, TextRef};
 use crate::store::{Message, StoreError};
@@ -197,8 +199,12 @@ impl Task {
     // Sending again.
 
     pub(super) fn resend(&mut self, tenant: &Tenant, id: Uuid, reply: ResendReply) {
-        let ready = self.may_resend(tenant, id);
-        match ready {
+        let ending = self.owned(tenant, id).filter(|open| open.is_decided());
+        if let Some(states) = ending.and_then(|open| open.watch(usize::MAX)) {
+            let _ = reply.send(Ok(Resending { states, seq: None }));
+            return;
+        }
+        match self.may_resend(tenant, id) {
             Err(error) => {
                 let _ = reply.send(Err(error));
             }
@@ -213,11 +219,7 @@ impl Task {
         }
     }
 
-    fn may_resend(
-        &mut self,
-        tenant: &Tenant,
-        id: Uuid,
-    ) -> Result<crate::phone::PhoneNumber, ResendError> {
+    fn may_resend(&mut self, tenant: &Tenant, id: Uuid) -> Result<PhoneNumber, ResendError> {
         let policy = &self.config.text;
         let (resends, between) = (policy.resends, policy.resend_after);
         let draining = self.health.borrow().draining;
@@ -225,9 +227,6 @@ impl Task {
         let open = self.owned(tenant, id).ok_or(ResendError::Unknown)?;
         if !open.is_text() {
             return Err(ResendError::NotText);
-        }
-        if open.is_decided() {
-            return Err(ResendError::Unknown);
         }
         if draining {
             return Err(ResendError::Draining);
@@ -270,39 +269,35 @@ impl Task {
             Ok(true) => Err(ResendError::Blocked),
             Err(error) => Err(ResendError::Engine(error.into())),
         };
-        if resent.is_ok() {
-            self.metrics.resends.inc();
-        }
         let _ = reply.send(resent);
     }
 
     fn send_again(&mut self, id: Uuid) -> Result<Resending, ResendError> {
         let now = Instant::now();
-        // It may have ended while the store was asked.
+        // It may have ended while the store was asked, and be gone, or going.
         let open = self.open.get_mut(&id).ok_or(ResendError::Unknown)?;
         let left = open.deadline.saturating_duration_since(now);
-        let again = open.texts.as_ref().and_then(|texts| texts.again.clone());
-        let again = again.ok_or(ResendError::CodeNotHeld)?;
+        if open.is_decided() || left.is_zero() {
+            let states = open.watch(usize::MAX).ok_or(ResendError::Unknown)?;
+            return Ok(Resending { states, seq: None });
+        }
+        let texts = open.texts.as_ref().ok_or(ResendError::NotText)?;
+        let to = texts.to.clone();
+        let Again { letter, route } = texts.again.clone().ok_or(ResendError::CodeNotHeld)?;
         let wording = Arc::clone(&self.config.text.wording);
         let body = wording
-            .compose(&again.letter, left)
+            .compose(&letter, left)
             .map_err(ResendError::Wording)?;
-        let tenant = again.letter.tenant.as_str();
-        let to = open.texts.as_ref().map(|texts| texts.to.clone());
-        let to = to.ok_or(ResendError::NotText)?;
-        if open.is_decided() || left.is_zero() {
-            return Err(ResendError::Unknown);
-        }
         self.guard
-            .admit_again(tenant, &to, now.into_std())
+            .admit_again(letter.tenant.as_str(), &to, now.into_std())
             .map_err(ResendError::Limited)?;
-        if self.apply(id, Event::Resend) {
-            // It expired at this very moment.
-            return Err(ResendError::Unknown);
+        let ended = self.apply(id, Event::Resend);
+        if !ended {
+            self.dispatch(id, route, body);
+            self.metrics.resends.inc();
         }
-        self.dispatch(id, again.route, body);
         let open = self.open.get_mut(&id).ok_or(ResendError::Unknown)?;
-        let seq = open.decided_seq();
+        let seq = (!ended).then(|| open.decided_seq());
         let states = open.watch(usize::MAX).ok_or(ResendError::Unknown)?;
         Ok(Resending { states, seq })
     }

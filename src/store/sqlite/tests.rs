@@ -1,3 +1,5 @@
+mod texts;
+
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use tempfile::TempDir;
