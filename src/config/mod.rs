@@ -146,7 +146,7 @@ impl Config {
                 sip: sip::read(&root.section("sip")),
                 media: media::read(&root.section("media")),
                 trunks: trunk::read(&root, folder),
-                call: call::read(&root.section("call")),
+                call: call::read(&root.section("call"), folder),
                 challenge: challenge::read(&root.section("challenge")),
                 guard: guard::read(&root.section("guard")),
                 prompts: prompts::read(&root.section("prompts"), folder),

@@ -2,6 +2,7 @@
 
 pub mod calls;
 pub mod carrier;
+pub mod evidence;
 pub mod gateway;
 pub mod handset;
 mod keypad;
