@@ -7,6 +7,7 @@ pub mod gateway;
 pub mod handset;
 mod keypad;
 pub mod keys;
+pub mod machine;
 pub mod media;
 pub mod order;
 mod policy;
