@@ -88,10 +88,21 @@ fn what_generate_makes_decode_finds() {
         let start: f64 = first[1].parse().unwrap();
         assert!((start - 0.1).abs() < 0.006, "{start}");
     }
-    // So far off that its tone falls between the bank's: no key, and nothing that resembles one.
-    let words = ["generate", "8", "--out", file, "--high-off", "3.5"];
-    assert_eq!(ringtrue(&words).0, ExitCode::SUCCESS);
-    assert_eq!(ringtrue(&["decode", file]).0, ExitCode::from(1));
+    // 3.5 % on either tone or on both is no key, whether or not it resembles one enough to be
+    // told of.
+    for digit in ["1", "5", "8", "#", "D"] {
+        for low in ["0", "3.5", "-3.5"] {
+            for high in ["0", "3.5", "-3.5"] {
+                let off = ["--low-off", low, "--high-off", high];
+                let words = [&["generate", digit, "--out", file], &off[..]].concat();
+                assert_eq!(ringtrue(&words).0, ExitCode::SUCCESS);
+                let exact = low == "0" && high == "0";
+                let expected = ExitCode::from(u8::from(!exact));
+                let (code, out) = ringtrue(&["decode", file]);
+                assert_eq!(code, expected, "{digit} {low} {high}: {out}");
+            }
+        }
+    }
     // A little nearer it resembles one, and is refused with the reason.
     let words = ["generate", "8", "--out", file, "--high-off", "3"];
     assert_eq!(ringtrue(&words).0, ExitCode::SUCCESS);
@@ -199,4 +210,214 @@ fn a_capture_tells_tones_from_events_and_joins_them() {
             .unwrap()
             .contains("192.0.2.1:20000")
     );
+}
+
+/// A second of keys in another shape of file.
+fn pressed(keys: &str) -> Vec<i16> {
+    let digits: Vec<Digit> = keys.chars().filter_map(Digit::from_char).collect();
+    Generator::new(&digits, KeyShape::default()).render()
+}
+
+/// The same sound at another rate, by straight lines between samples.
+fn at_rate(samples: &[i16], rate: u32) -> Vec<f32> {
+    let count = samples.len() as u64 * u64::from(rate) / 8_000;
+    (0..count)
+        .map(|n| {
+            let at = n as f64 * 8_000.0 / f64::from(rate);
+            let (index, part) = (at as usize, at.fract());
+            let sample = |index: usize| f64::from(*samples.get(index).unwrap_or(&0));
+            ((sample(index) * (1.0 - part) + sample(index + 1) * part) / 32_768.0) as f32
+        })
+        .collect()
+}
+
+fn keys_of(path: &Path) -> (ExitCode, String) {
+    let (code, out) = ringtrue(&["decode", path.to_str().unwrap(), "--format", "tsv"]);
+    let keys = out.lines().filter_map(|l| l.rsplit('\t').next()).collect();
+    (code, keys)
+}
+
+#[test]
+fn recordings_of_any_rate_and_depth_are_heard() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys.wav");
+    for rate in [6_000, 8_000, 11_025, 16_000, 22_050, 44_100, 48_000] {
+        for (bits, sample_format) in [
+            (8, hound::SampleFormat::Int),
+            (16, hound::SampleFormat::Int),
+            (24, hound::SampleFormat::Int),
+            (32, hound::SampleFormat::Int),
+            (32, hound::SampleFormat::Float),
+        ] {
+            let spec = hound::WavSpec {
+                channels: 1,
+                sample_rate: rate,
+                bits_per_sample: bits,
+                sample_format,
+            };
+            let mut writer = hound::WavWriter::create(&path, spec).unwrap();
+            for x in at_rate(&pressed("15#"), rate) {
+                match sample_format {
+                    hound::SampleFormat::Float => writer.write_sample(x).unwrap(),
+                    hound::SampleFormat::Int => {
+                        let full = (1u64 << (bits - 1)) as f64 - 1.0;
+                        writer.write_sample((f64::from(x) * full) as i32).unwrap();
+                    }
+                }
+            }
+            writer.finalize().unwrap();
+            let heard = keys_of(&path);
+            assert_eq!(heard, (ExitCode::SUCCESS, "15#".into()), "{rate} {bits}");
+        }
+    }
+}
+
+#[test]
+fn g711_in_a_wav_file_is_heard() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys.wav");
+    for (tag, codec) in [(6u16, Codec::Pcma), (7, Codec::Pcmu)] {
+        let octets = g711::encode_all(codec, &pressed("0*D"));
+        let mut file = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0".to_vec();
+        file.extend(tag.to_le_bytes());
+        file.extend(1u16.to_le_bytes());
+        file.extend(8_000u32.to_le_bytes());
+        file.extend(8_000u32.to_le_bytes());
+        file.extend(1u16.to_le_bytes());
+        file.extend(8u16.to_le_bytes());
+        file.extend(b"data");
+        file.extend((octets.len() as u32).to_le_bytes());
+        file.extend(octets);
+        fs::write(&path, file).unwrap();
+        assert_eq!(
+            keys_of(&path),
+            (ExitCode::SUCCESS, "0*D".into()),
+            "{codec:?}"
+        );
+    }
+}
+
+/// Two channels of 16 bits, the shorter filled up with silence.
+fn write_stereo(path: &Path, left: &[i16], right: &[i16]) {
+    let spec = hound::WavSpec {
+        channels: 2,
+        sample_rate: 8_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(path, spec).unwrap();
+    for n in 0..left.len().max(right.len()) {
+        writer.write_sample(*left.get(n).unwrap_or(&0)).unwrap();
+        writer.write_sample(*right.get(n).unwrap_or(&0)).unwrap();
+    }
+    writer.finalize().unwrap();
+}
+
+#[test]
+fn each_channel_is_heard_for_itself_and_a_press_in_both_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("call.wav");
+    // One side presses while the other makes as loud a noise.
+    let noise: Vec<i16> = (0..8_000u32)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 17) as i16 - 16_384)
+        .collect();
+    write_stereo(&path, &pressed("42#"), &noise);
+    assert_eq!(keys_of(&path), (ExitCode::SUCCESS, "42#".into()));
+    // Each side presses its own.
+    let later = [vec![0; 6_000], pressed("9")].concat();
+    write_stereo(&path, &pressed("42#"), &later);
+    let name = path.to_str().unwrap();
+    let (_, out) = ringtrue(&["decode", name, "--format", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let keys = report[0]["keys"].as_array().unwrap();
+    let told: Vec<(&str, u64)> = keys
+        .iter()
+        .map(|k| (k["key"].as_str().unwrap(), k["channel"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(told, [("4", 1), ("2", 1), ("#", 1), ("9", 2)]);
+    // A mono recording saved in stereo.
+    write_stereo(&path, &pressed("44#"), &pressed("44#"));
+    assert_eq!(keys_of(&path), (ExitCode::SUCCESS, "44#".into()));
+}
+
+#[test]
+fn a_folder_is_heard_in_the_order_of_its_names_and_other_files_are_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("b")).unwrap();
+    let mut expected = String::new();
+    for (name, key) in [
+        ("a.wav", '1'),
+        ("b/c.WAV", '2'),
+        ("d.wav", '3'),
+        ("e.wav", '4'),
+    ] {
+        let path = folder.path().join(name);
+        let samples = [vec![0; 800], pressed(&key.to_string())].concat();
+        fs::write(&path, ringtrue::audio::wav::write(&samples)).unwrap();
+        expected.push(key);
+    }
+    fs::write(folder.path().join("notes.txt"), "no recording").unwrap();
+    for _ in 0..5 {
+        assert_eq!(
+            keys_of(folder.path()),
+            (ExitCode::SUCCESS, expected.clone())
+        );
+    }
+    // The table names each key, its file and its measures.
+    let (_, out) = ringtrue(&["decode", folder.path().to_str().unwrap()]);
+    for words in ["a.wav: 0.3 s, keys 1", "in-band", "697.", "1209."] {
+        assert!(out.contains(words), "{words} in {out}");
+    }
+    // A damaged file among good ones is told by the exit code, and the others are heard.
+    fs::write(folder.path().join("f.wav"), "RIFF").unwrap();
+    assert_eq!(keys_of(folder.path()), (ExitCode::from(2), expected));
+}
+
+#[test]
+fn a_plot_is_a_picture_of_either_kind() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let samples = [vec![0; 80_000], pressed("7#")].concat();
+    fs::write(at("keys.wav"), ringtrue::audio::wav::write(&samples)).unwrap();
+    let plot = |words: &[&str]| {
+        let line = Line::try_parse_from([&["dtmf", "plot"], words].concat()).unwrap();
+        let mut out = Vec::new();
+        let code = dtmf::run(&line.dtmf, &mut out);
+        (code, String::from_utf8(out).unwrap())
+    };
+    let (code, out) = plot(&[&at("keys.wav"), "--out", &at("keys.png"), "--length", "1"]);
+    assert_eq!(code.unwrap(), ExitCode::SUCCESS);
+    // It begins half a second before the first key.
+    assert!(out.contains("9.4") || out.contains("9.5"), "{out}");
+    assert!(out.contains("2 keys 7#"), "{out}");
+    let png = fs::read(at("keys.png")).unwrap();
+    assert_eq!(png[..8], *b"\x89PNG\r\n\x1a\n");
+    let (code, _) = plot(&[&at("keys.wav"), "--out", &at("keys.svg"), "--from", "9"]);
+    assert_eq!(code.unwrap(), ExitCode::SUCCESS);
+    let svg = fs::read_to_string(at("keys.svg")).unwrap();
+    assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
+    for words in [
+        "keys.wav: keys 7#",
+        "dBm0",
+        "off frequency",
+        "data:image/png;base64,",
+    ] {
+        assert!(svg.contains(words), "{words}");
+    }
+    for (words, fault) in [
+        (vec!["--out", "keys.gif"], "name the picture .png or .svg"),
+        (
+            vec!["--out", "keys.png", "--from", "99"],
+            "not within the recording",
+        ),
+        (
+            vec!["--out", "keys.png", "--channel", "2"],
+            "has no channel 2",
+        ),
+        (vec!["--out", "keys.png", "--length", "0"], "not between"),
+    ] {
+        let (code, _) = plot(&[&[at("keys.wav").as_str()], words.as_slice()].concat());
+        let error = format!("{:#}", code.unwrap_err());
+        assert!(error.contains(fault), "{error}");
+    }
 }

@@ -29,7 +29,7 @@ pub const PACKAGES: [(&str, &str); 6] = [
     ("asterisk-moh-opsound-wav", "/usr/share/asterisk/moh"),
 ];
 
-/// Every recording of the packages, sorted by path.
+/// Every recording of the packages, and the prompts, sorted by path.
 pub fn files() -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for (package, folder) in PACKAGES {
@@ -38,6 +38,9 @@ pub fn files() -> anyhow::Result<Vec<PathBuf>> {
         }
         walk(Path::new(folder), &mut files)?;
     }
+    // Synthetic voices: the prompts that come with the program.
+    let prompts = concat!(env!("CARGO_MANIFEST_DIR"), "/prompts");
+    walk(Path::new(prompts), &mut files)?;
     files.sort();
     Ok(files)
 }

@@ -192,6 +192,7 @@ fn cells() -> Vec<Cell> {
         ("both tones +3.5 %", [far_up, far_up]),
         ("both tones -3.5 %", [far_down, far_down]),
         ("low +3.5 %, high -3.5 %", [far_up, far_down]),
+        ("low -3.5 %, high +3.5 %", [far_down, far_up]),
     ] {
         all.push(Cell {
             off,

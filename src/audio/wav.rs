@@ -125,6 +125,45 @@ struct Format {
 /// [`WavError`]. A `data` chunk that claims more than the file holds (a recorder that was
 /// stopped, a file written to a pipe) is read as far as it goes.
 pub fn read(file: &[u8]) -> Result<Recording, WavError> {
+    let (format, data) = find(file)?;
+    read_samples(&format, data)
+}
+
+/// As [`read`], and leaves the channels apart: the two sides of a call, mostly.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_channels(file: &[u8]) -> Result<Vec<Recording>, WavError> {
+    let (format, data) = find(file)?;
+    let bytes = format.encoding.bytes();
+    let block = bytes * usize::from(format.channels);
+    let mut channels: Vec<Recording> = (0..format.channels)
+        .map(|_| Recording {
+            rate: format.rate,
+            channels: format.channels,
+            encoding: format.encoding,
+            samples: Vec::with_capacity(data.len() / block),
+        })
+        .collect();
+    for (index, sample) in data
+        .chunks_exact(block)
+        .flat_map(|block| block.chunks_exact(bytes))
+        .enumerate()
+    {
+        let value = read_sample(format.encoding, sample);
+        if !value.is_finite() {
+            return Err(WavError::NotFinite { index });
+        }
+        let channel = index % usize::from(format.channels);
+        if let Some(channel) = channels.get_mut(channel) {
+            channel.samples.push(value.clamp(-1e6, 1e6) as f32);
+        }
+    }
+    Ok(channels)
+}
+
+/// The format and the audio of a file.
+fn find(file: &[u8]) -> Result<(Format, &[u8]), WavError> {
     let riff = file.get(..4).ok_or(WavError::NotWav)?;
     if !matches!(riff, b"RIFF" | b"RF64" | b"BW64") || file.get(8..12) != Some(b"WAVE") {
         return Err(WavError::NotWav);
@@ -139,7 +178,7 @@ pub fn read(file: &[u8]) -> Result<Recording, WavError> {
             b"fmt " => format = Some(read_format(chunk)?),
             b"data" => {
                 let format = format.ok_or(WavError::NoFormat)?;
-                return read_samples(&format, chunk);
+                return Ok((format, chunk));
             }
             _ => {}
         }

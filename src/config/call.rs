@@ -1,13 +1,15 @@
 //! `[call]`: how a verification call goes.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::show::{self, Shown};
 use crate::document::{Fault, Section};
 use crate::dtmf::Digit;
+use crate::voice::evidence::Keeping;
 use crate::voice::{CallPolicy, OnMachine};
 
-pub(super) fn read(section: &Section<'_>) -> CallPolicy {
+pub(super) fn read(section: &Section<'_>, folder: &Path) -> CallPolicy {
     let default = CallPolicy::default();
     let seconds = |from, to| Duration::from_secs(from)..=Duration::from_secs(to);
     let time = |key, range, default| {
@@ -49,6 +51,7 @@ pub(super) fn read(section: &Section<'_>) -> CallPolicy {
                 OnMachine::from_name,
             )
             .map_or(default.machine, |at| at.value),
+        evidence: evidence(section, folder),
         media_timeout: time("media_timeout", seconds(1, 120), default.media_timeout),
     };
     if policy.refuse == Some(policy.confirm) {
@@ -62,6 +65,21 @@ pub(super) fn read(section: &Section<'_>) -> CallPolicy {
     policy
 }
 
+/// The folder is asked for whether it is used or not, so that its name is never unknown.
+fn evidence(section: &Section<'_>, folder: &Path) -> Option<Keeping> {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let dir = section.text("evidence_dir", "the path of a folder, in quotes");
+    let dir = folder.join(dir.map_or("evidence", |at| at.value));
+    if section.is_off("keep_evidence") {
+        return None;
+    }
+    let keep_for = section.duration("keep_evidence", Duration::from_secs(1)..=DAY * 3_653)?;
+    Some(Keeping {
+        folder: dir,
+        keep_for: keep_for.value,
+    })
+}
+
 /// A key that every phone has.
 fn key(text: &str) -> Option<Digit> {
     let mut characters = text.chars();
@@ -71,6 +89,7 @@ fn key(text: &str) -> Option<Digit> {
 
 pub(super) fn show(policy: &CallPolicy) -> Shown {
     let refuse = policy.refuse.map(|digit| digit.to_string());
+    let keeping = policy.evidence.as_ref();
     Shown::new("call")
         .with("ring_time", show::duration(policy.ring_time))
         .with("longest_call", show::duration(policy.longest_call))
@@ -88,5 +107,12 @@ pub(super) fn show(policy: &CallPolicy) -> Shown {
         )
         .with("refuse_forwarded", policy.refuse_forwarded)
         .with("machine", policy.machine.name())
+        .with(
+            "keep_evidence",
+            keeping.map_or(false.into(), |k| {
+                serde_json::Value::from(show::duration(k.keep_for))
+            }),
+        )
+        .with("evidence_dir", keeping.map(|k| show::path(&k.folder)))
         .with("media_timeout", show::duration(policy.media_timeout))
 }

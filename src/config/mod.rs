@@ -167,7 +167,7 @@ impl Config {
                 trunks: trunk::read(&root, folder),
                 binds: bind::read(&root, folder, text_gateways.is_empty()),
                 text_gateways,
-                call: call::read(&root.section("call")),
+                call: call::read(&root.section("call"), folder),
                 challenge: challenge::read(&root.section("challenge")),
                 text: text::read(&root.section("text"), folder),
                 guard: guard::read(&root.section("guard")),

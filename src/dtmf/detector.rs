@@ -17,7 +17,8 @@ pub struct DetectorConfig {
     pub high_stronger_db: f32,
     /// Greatest level of the low tone over the high one, in dB.
     pub high_weaker_db: f32,
-    /// Least power of both tones over everything else, in dB.
+    /// Least power of both tones over everything else, in dB; up to 8 dB more near the edge of
+    /// the frequency tolerance.
     pub snr_db: f32,
 }
 
@@ -27,7 +28,7 @@ impl Default for DetectorConfig {
             weakest_dbm0: -46.0,
             high_stronger_db: 6.0,
             high_weaker_db: 10.0,
-            snr_db: 8.0,
+            snr_db: 7.0,
         }
     }
 }

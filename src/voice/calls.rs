@@ -5,10 +5,11 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use tracing::{debug, info, warn};
 
+use super::evidence::Keeper;
 use super::keypad::InfoKey;
 use super::media::{
     KeyPress, MediaPlane, Reservation, StreamCommand, StreamEvent, StreamId, StreamNews, StreamSpec,
@@ -59,6 +60,8 @@ struct Call {
     sip: CallId,
     audio: Audio,
     answered: bool,
+    /// Whether a key heard in the audio has approved, and its sound is still to come.
+    wants_sound: bool,
     /// The last word on who or what has answered.
     answered_by: Option<AnsweredBy>,
     forwarded: bool,
@@ -82,6 +85,7 @@ pub struct Calls {
     by_stream: HashMap<StreamId, CallRef>,
     deadlines: BTreeSet<(Instant, CallRef)>,
     reports: VecDeque<Report>,
+    keeper: Option<Keeper>,
 }
 
 impl Calls {
@@ -105,7 +109,14 @@ impl Calls {
             by_stream: HashMap::new(),
             deadlines: BTreeSet::new(),
             reports: VecDeque::new(),
+            keeper: None,
         }
+    }
+
+    /// Keeps the sound of approving keys.
+    pub fn keeping(mut self, keeper: Option<Keeper>) -> Calls {
+        self.keeper = keeper;
+        self
     }
 
     /// How many calls are in progress.
@@ -219,6 +230,7 @@ impl Calls {
                 audio: Audio::Reserved(reservation, offer),
                 answered: false,
                 answered_by: None,
+                wants_sound: false,
                 forwarded: false,
                 deadline: None,
             },
@@ -302,6 +314,9 @@ impl Calls {
         match opened {
             Ok(stream) => {
                 self.by_stream.insert(stream, call);
+                if self.keeper.is_some() {
+                    self.tell(stream, StreamCommand::Remember);
+                }
                 self.steps(endpoint, now, call, Script::on_answered);
             }
             Err(reason) => self.end(endpoint, now, call, reason),
@@ -326,6 +341,16 @@ impl Calls {
                 self.steps(endpoint, now, call, |script, now| {
                     script.on_finished(tag, now)
                 });
+            }
+            StreamNews::Sound(sound) => {
+                let state = self.calls.get_mut(&call);
+                if let (Some(keeper), Some(state)) = (&self.keeper, state)
+                    && state.wants_sound
+                    && sound.digit == self.policy.confirm
+                {
+                    state.wants_sound = false;
+                    keeper.keep(call, SystemTime::now(), sound);
+                }
             }
             StreamNews::AnsweredBy(by) => {
                 info!(call = %call.0, by = by.name(), "told by its sounds who has answered");
@@ -363,6 +388,9 @@ impl Calls {
         };
         let (fate, steps) = state.script.on_key(digit, began, now);
         let counted = fate == KeyFate::Counted;
+        // The sound of a key comes 200 ms after it began, which is behind the key itself.
+        state.wants_sound |=
+            source == KeySource::InBand && steps.contains(&Step::Conclude(Reason::KeyPressed));
         // Said before the conclusion it may bring, so that the log of a challenge reads in order.
         self.report(
             call,

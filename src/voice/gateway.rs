@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::calls::Calls;
 use super::carrier::Carrier;
+use super::evidence::Keeper;
 use super::media::{MediaConfig, MediaPlane};
 use super::order::{Command, Report};
 use super::policy::CallPolicy;
@@ -65,7 +66,9 @@ impl Gateway {
         // Via and Contact carry one address: that towards the first trunk, if none is configured.
         let advertised = lines.first().map_or(carrier.local(), |line| line.local);
         let endpoint = Endpoint::new(EndpointConfig::new(advertised), rand::random());
-        let calls = Calls::new(config.policy, lines, config.prompts, media);
+        let keeping = config.policy.evidence.clone();
+        let keeper = keeping.map(Keeper::start).transpose()?;
+        let calls = Calls::new(config.policy, lines, config.prompts, media).keeping(keeper);
         let (commands, orders) = mpsc::channel(WAITING);
         let (news, reports) = mpsc::channel(WAITING);
         let lines = Lines {

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{debug, warn};
 
 use super::carrier::Carrier;
+use super::machine::Machine;
 use super::media::{
     KeyWay, MediaConfig, MediaPlane, StreamCommand, StreamEvent, StreamId, StreamSpec,
 };
@@ -42,6 +43,8 @@ pub enum Behaviour {
     HangsUp,
     /// Lets it ring.
     DoesNotAnswer,
+    /// A machine answers.
+    Plays(Machine),
     /// The call is answered by this status instead.
     Status(u16),
 }
@@ -74,6 +77,9 @@ impl Behaviour {
     /// | 10 | presses `0`: "this was not me" |
     /// | 11 | has forwarded the phone (302) |
     /// | 12 | is behind a carrier in trouble (503) |
+    /// | 13 | is a fax |
+    /// | 14 | is a voicemail |
+    /// | 15 | cannot be reached, says the network after an answer |
     /// | else | presses `#`, sent as RFC 4733 |
     pub fn of(number: &str) -> Behaviour {
         let digits: Vec<u8> = number.bytes().filter(u8::is_ascii_digit).collect();
@@ -94,6 +100,9 @@ impl Behaviour {
             },
             b"11" => Behaviour::Status(302),
             b"12" => Behaviour::Status(503),
+            b"13" => Behaviour::Plays(Machine::Fax),
+            b"14" => Behaviour::Plays(Machine::Voicemail),
+            b"15" => Behaviour::Plays(Machine::Announcement),
             _ => Behaviour::Presses(Digit::HASH, Way::Rfc4733),
         }
     }
@@ -332,6 +341,10 @@ impl Handset {
         let result = match opened {
             Ok((stream, sdp)) => {
                 call.state = State::InCall { stream };
+                if let Behaviour::Plays(machine) = call.behaviour {
+                    let prompts = machine.sounds();
+                    self.tell(stream, StreamCommand::Play { prompts, tag: 0 });
+                }
                 self.endpoint.answer(now, id, sdp.as_bytes())
             }
             Err(error) => {

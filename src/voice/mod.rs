@@ -2,10 +2,12 @@
 
 pub mod calls;
 pub mod carrier;
+pub mod evidence;
 pub mod gateway;
 pub mod handset;
 mod keypad;
 pub mod keys;
+pub mod machine;
 pub mod media;
 pub mod order;
 mod policy;

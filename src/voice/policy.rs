@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::evidence::Keeping;
 use crate::dtmf::Digit;
 
 /// The policy of a verification call.
@@ -28,6 +29,8 @@ pub struct CallPolicy {
     /// What a voicemail or another recording that answers is told. A fax, and an announcement of
     /// the network behind its special tones, always end the call.
     pub machine: OnMachine,
+    /// Where the sound of approving keys is kept, if it is.
+    pub evidence: Option<Keeping>,
     /// How long an answered call may go without one RTP packet before it counts as `media_lost`.
     pub media_timeout: Duration,
 }
@@ -71,6 +74,7 @@ impl Default for CallPolicy {
             refuse: Digit::from_event(0),
             refuse_forwarded: true,
             machine: OnMachine::Continue,
+            evidence: None,
             media_timeout: Duration::from_secs(10),
         }
     }

@@ -14,13 +14,14 @@ use serde::Serialize;
 
 use super::capture::{self, Stream};
 use super::progress::Progress;
-use crate::audio::{SAMPLE_RATE, pcm, resample, wav};
+use crate::audio::wav::{self, Recording};
+use crate::audio::{SAMPLE_RATE, pcm, resample};
 use crate::dtmf::analysis::{Analyser, Analysis, Key};
 use crate::dtmf::{DetectorConfig, Digit, Measures, Refusal};
 
 #[derive(Debug, clap::Args)]
 pub struct Decode {
-    /// WAV files of any rate (PCM, float or G.711; channels are mixed), pcap or pcapng captures,
+    /// WAV files of any rate (PCM, float or G.711; each channel is heard for itself), pcap or pcapng captures,
     /// or folders of them.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -78,6 +79,9 @@ struct KeyReport {
     source: Source,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream: Option<String>,
+    /// From 1, where a recording has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel: Option<usize>,
     #[serde(flatten)]
     measures: Option<MeasuresReport>,
 }
@@ -89,6 +93,8 @@ struct RefusedReport {
     reason: Refusal,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel: Option<usize>,
     #[serde(flatten)]
     measures: MeasuresReport,
 }
@@ -263,17 +269,54 @@ fn fill(
         progress.add(file.len() as u64);
         return Ok(());
     }
-    let recording = wav::read(&file)?;
-    report.seconds = recording.samples.len() as f64 / f64::from(recording.rate);
-    let samples = if recording.rate == SAMPLE_RATE {
-        recording.samples
-    } else {
-        resample::to_8k(&recording.samples, recording.rate)?
-    };
-    let samples = pcm::to_i16(&samples);
-    let mut analyser = Analyser::new(config);
+    let channels = wav::read_channels(&file)?;
     let bytes = file.len() as u64;
     drop(file);
+    let several = channels.len() > 1;
+    let share = bytes / channels.len().max(1) as u64;
+    for (index, recording) in channels.into_iter().enumerate() {
+        report.seconds = recording.samples.len() as f64 / f64::from(recording.rate);
+        let analysis = listen(&recording, config, share, progress)?;
+        let channel = several.then_some(index + 1);
+        report.refused.extend(
+            refused(&analysis, 0.0, None).map(|refused| RefusedReport { channel, ..refused }),
+        );
+        for key in &analysis.keys {
+            let key = KeyReport {
+                channel,
+                ..key_report(key, 0.0, None)
+            };
+            if !report.keys.iter().any(|known| known.is_twin_of(&key)) {
+                report.keys.push(key);
+            }
+        }
+    }
+    Ok(())
+}
+
+impl KeyReport {
+    /// Whether this is the same press in another channel: of a mono recording saved in stereo, or
+    /// of a line where both sides hear each other.
+    fn is_twin_of(&self, other: &KeyReport) -> bool {
+        self.key == other.key
+            && self.channel != other.channel
+            && (self.start - other.start).abs() < ONE_PRESS_SECONDS
+    }
+}
+
+/// What one channel holds; `bytes` of the file's progress are its own.
+fn listen(
+    recording: &Recording,
+    config: DetectorConfig,
+    bytes: u64,
+    progress: &Progress,
+) -> anyhow::Result<Analysis> {
+    let samples = if recording.rate == SAMPLE_RATE {
+        pcm::to_i16(&recording.samples)
+    } else {
+        pcm::to_i16(&resample::to_8k(&recording.samples, recording.rate)?)
+    };
+    let mut analyser = Analyser::new(config);
     let minute = 60 * SAMPLE_RATE as usize;
     let mut told = 0;
     for (index, piece) in samples.chunks(minute).enumerate() {
@@ -283,14 +326,7 @@ fn fill(
         progress.add(now - told);
         told = now;
     }
-    let analysis = analyser.finish();
-    report.refused = refused(&analysis, 0.0, None).collect();
-    report.keys = analysis
-        .keys
-        .iter()
-        .map(|key| key_report(key, 0.0, None))
-        .collect();
-    Ok(())
+    Ok(analyser.finish())
 }
 
 fn seconds(samples: u64) -> f64 {
@@ -304,6 +340,7 @@ fn key_report(key: &Key, offset: f64, stream: Option<&str>) -> KeyReport {
         end: offset + seconds(key.end_sample),
         source: Source::InBand,
         stream: stream.map(str::to_string),
+        channel: None,
         measures: Some(key.measures.into()),
     }
 }
@@ -318,6 +355,7 @@ fn refused<'a>(
         start: offset + seconds(refused.start_sample),
         reason: refused.refusal,
         stream: stream.map(str::to_string),
+        channel: None,
         measures: refused.measures.into(),
     })
 }
@@ -337,6 +375,7 @@ fn presses(stream: &Stream, name: &str) -> Vec<KeyReport> {
             end: stream.offset + seconds(event.start + event.samples),
             source: Source::Rfc4733,
             stream: Some(name.to_string()),
+            channel: None,
             measures: None,
         })
         .collect();
@@ -426,6 +465,9 @@ fn write_table(
                 m.snr_db,
                 m.confidence * 100.0
             )?;
+        }
+        if let Some(channel) = key.channel {
+            write!(out, "  channel {channel}")?;
         }
         writeln!(out)?;
     }

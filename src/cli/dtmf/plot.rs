@@ -23,7 +23,7 @@ use crate::dtmf::{Detector, DetectorConfig, Verdict};
 
 #[derive(Debug, clap::Args)]
 pub struct Plot {
-    /// A WAV file of any rate (PCM, float or G.711; channels are mixed).
+    /// A WAV file of any rate (PCM, float or G.711).
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Where to write the picture; the name ends in .png or .svg.
@@ -33,6 +33,9 @@ pub struct Plot {
     /// resembled one, if the recording is longer than what is shown.
     #[arg(long, value_name = "SECONDS")]
     from: Option<f64>,
+    /// Which channel, from 1.
+    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+    channel: usize,
     /// How much to show, in seconds: 0.05 to 60.
     #[arg(long, default_value_t = 5.0, value_name = "SECONDS")]
     length: f64,
@@ -83,7 +86,13 @@ pub fn run(plot: &Plot, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     if capture::is_capture(&file) {
         bail!("{name} is a capture: plot takes recordings; `dtmf decode` reads captures");
     }
-    let recording = wav::read(&file).context(name.clone())?;
+    let mut channels = wav::read_channels(&file).context(name.clone())?;
+    let index = plot.channel.wrapping_sub(1);
+    if index >= channels.len() {
+        let count = channels.len();
+        bail!("{name} has no channel {}: 1 to {count}", plot.channel);
+    }
+    let recording = channels.swap_remove(index);
     let samples = pcm::to_i16(&resample::to_8k(&recording.samples, recording.rate)?);
     if samples.is_empty() {
         bail!("{name} holds no sound");

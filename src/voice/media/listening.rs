@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::memory::{KeySound, Memory};
 use crate::answer::{Alongside, AnsweredBy, Classifier};
 use crate::audio::{FRAME_SAMPLES, Outline, SAMPLE_RATE, g711};
 use crate::dtmf::{Detection, Detector, DetectorConfig, Digit};
@@ -38,6 +39,8 @@ pub(super) struct Listening {
     /// What is being sent.
     sending: Outline,
     echo: Echo,
+    /// Only where the sound of keys is wanted.
+    memory: Option<Memory>,
 }
 
 /// The key whose tones we have sent ourselves, in a recording that holds some, and for how many
@@ -89,7 +92,19 @@ impl Listening {
             answered_by: None,
             sending: Outline::SILENT,
             echo: Echo::default(),
+            memory: None,
         }
+    }
+
+    /// From now on the sound of keys is wanted.
+    pub(super) fn remember(&mut self) {
+        let position = self.detector.position();
+        self.memory.get_or_insert_with(|| Memory::new(position));
+    }
+
+    /// The sound of a key, once it is whole; what there is of it if the stream is `over`.
+    pub(super) fn sound(&mut self, over: bool) -> Option<Box<KeySound>> {
+        self.memory.as_mut()?.take(over)
     }
 
     /// This frame is sent now: its echo is neither a key nor anybody's voice.
@@ -133,8 +148,26 @@ impl Listening {
 
     fn feed(&mut self, samples: &[i16], tell: &mut impl FnMut(Tone)) {
         let (clock, echo) = (&mut self.clock, &self.echo);
-        self.detector
-            .feed(samples, &mut |detection| clock.note(detection, echo, tell));
+        let mut memory = self.memory.as_mut();
+        if let Some(memory) = &mut memory {
+            memory.hear(self.detector.position(), samples);
+        }
+        self.detector.feed(samples, &mut |detection| {
+            let told = clock.note(detection, echo, tell);
+            if let (
+                Some(memory),
+                Detection::Began {
+                    digit,
+                    start_sample,
+                    measures,
+                    ..
+                },
+            ) = (&mut memory, detection)
+                && told
+            {
+                memory.want(digit, start_sample, measures);
+            }
+        });
         let alongside = Alongside {
             sent_dbm0: f32::from(self.sending.dbm0),
             key: self.detector.sounding().is_some(),
@@ -146,8 +179,9 @@ impl Listening {
     fn pass_over(&mut self, samples: u64, tell: &mut impl FnMut(Tone)) {
         if samples > 0 {
             let (clock, echo) = (&mut self.clock, &self.echo);
-            self.detector
-                .gap(samples, &mut |detection| clock.note(detection, echo, tell));
+            self.detector.gap(samples, &mut |detection| {
+                clock.note(detection, echo, tell);
+            });
         }
     }
 
@@ -165,7 +199,8 @@ impl Listening {
 }
 
 impl Clock {
-    fn note(&mut self, detection: Detection, echo: &Echo, tell: &mut impl FnMut(Tone)) {
+    /// Tells of a detection, if it is one; whether it did.
+    fn note(&mut self, detection: Detection, echo: &Echo, tell: &mut impl FnMut(Tone)) -> bool {
         match detection {
             Detection::Began {
                 digit,
@@ -177,13 +212,16 @@ impl Clock {
                     && let Some(at) = self.sent(start_sample)
                 {
                     tell(Tone::Began { digit, at });
+                    return true;
                 }
+                false
             }
             Detection::Ended {
                 digit, end_sample, ..
             } => {
                 self.last = Some((digit, end_sample));
                 tell(Tone::Ended { digit });
+                true
             }
         }
     }
@@ -445,6 +483,29 @@ mod tests {
                 echoes(&mut phone, &prompt, 320, share as f32, &over);
                 phone.play(&[0; 1_600]);
                 assert_near(&phone.began(), &[(key, at as u128 / 8)]);
+            }
+        }
+    }
+
+    #[test]
+    fn the_sound_of_a_key_is_kept_if_that_was_asked_for() {
+        for asked in [false, true] {
+            let mut phone = Phone::new(Codec::Pcmu);
+            if asked {
+                phone.listening.remember();
+            }
+            phone.play(&[0; 8_000]);
+            phone.play(&tone('#', 800));
+            assert_eq!(phone.listening.sound(false), None);
+            phone.play(&[0; 1_600]);
+            let sound = phone.listening.sound(false);
+            assert_eq!(sound.is_some(), asked);
+            if let Some(sound) = sound {
+                assert_eq!(sound.digit, Digit::HASH);
+                assert_eq!(sound.samples.len(), 2_400);
+                let keys = crate::dtmf::analysis::hears_keys(&sound.samples);
+                assert_eq!(keys.len(), 1);
+                assert!(keys[0].start_sample.abs_diff(sound.key_start) < 64);
             }
         }
     }

@@ -10,6 +10,7 @@
 //! when the answer is known, commanded, and closed; what it hears comes as [`StreamEvent`]s.
 
 mod listening;
+mod memory;
 mod outbox;
 mod plane;
 mod playback;
@@ -31,6 +32,7 @@ use crate::dtmf::Digit;
 use crate::rtp::{Media, Statistics};
 use crate::sdp::RemoteAudio;
 
+pub use memory::KeySound;
 pub use plane::{MediaError, MediaPlane, Reservation};
 pub use pressing::KeyWay;
 
@@ -119,6 +121,9 @@ pub enum StreamCommand {
     },
     /// Play nothing any more.
     StopPlaying,
+    /// From now on remember half a second, and tell the sound of each key heard in the audio:
+    /// [`StreamNews::Sound`].
+    Remember,
     /// Press a key towards the peer, after those before it.
     SendKey {
         /// Which key.
@@ -174,6 +179,8 @@ pub enum StreamNews {
     },
     /// A key was pressed: reported once a press.
     Key(KeyPress),
+    /// The sound of a key that was heard in the audio, 200 ms after it began.
+    Sound(Box<KeySound>),
     /// Who or what has answered, as far as its sounds tell; reported anew when they tell more.
     AnsweredBy(AnsweredBy),
     /// The peer has sent nothing for [`StreamSpec::media_timeout`]. Reported again only after

@@ -201,6 +201,7 @@ impl Stream {
                     self.ears.post(now, StreamNews::Stopped { tag });
                 }
             }
+            StreamCommand::Remember => self.ears.listening.remember(),
             StreamCommand::SendKey { digit, way, held } => {
                 if !self.pressing.press(digit, way, held) {
                     tracing::warn!(stream = self.id.number, "too many keys wait to be sent");
@@ -246,6 +247,9 @@ impl Stream {
         if let Some(by) = self.ears.listening.answered_by() {
             self.ears.post(now, StreamNews::AnsweredBy(by));
         }
+        if let Some(sound) = self.ears.listening.sound(false) {
+            self.ears.post(now, StreamNews::Sound(sound));
+        }
         if !self.quiet && now.saturating_duration_since(self.alive) >= self.media_timeout {
             self.quiet = true;
             self.ears.post(now, StreamNews::NoMedia);
@@ -254,7 +258,10 @@ impl Stream {
     }
 
     /// Closes the stream and leaves what is still to be reported of it.
-    pub(super) fn close(self, now: Instant) -> Outbox {
+    pub(super) fn close(mut self, now: Instant) -> Outbox {
+        if let Some(sound) = self.ears.listening.sound(true) {
+            self.ears.post(now, StreamNews::Sound(sound));
+        }
         let mut outbox = self.ears.outbox;
         let report = StreamReport {
             received: self.receiver.statistics(),

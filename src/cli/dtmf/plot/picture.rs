@@ -70,7 +70,7 @@ impl Axis {
         self.area.bottom() - share * self.area.height
     }
 
-    fn frame(&self, on: &mut impl Canvas, title: &str, unit: &str, step: f32) {
+    fn frame(&self, on: &mut impl Canvas, title: &str, step: f32) {
         let Area { x, y, .. } = self.area;
         let (right, bottom) = (self.area.right(), self.area.bottom());
         let mut value = (self.low / step).ceil() * step;
@@ -84,7 +84,6 @@ impl Axis {
         let corners = [(x, y), (right, y), (right, bottom), (x, bottom), (x, y)];
         on.line(&corners, 1.0, false, PALE);
         on.text((x, y - 6.0), Anchor::Start, false, INK, title);
-        on.text((x - 8.0, y - 6.0), Anchor::End, false, PALE, unit);
     }
 
     fn limit(&self, on: &mut impl Canvas, value: f32, text: &str) {
@@ -95,8 +94,8 @@ impl Axis {
             true,
             LIMIT,
         );
-        let place = (self.area.right() + 6.0, at + 4.0);
-        on.text(place, Anchor::Start, false, LIMIT, text);
+        let place = (self.area.right() - 6.0, at - 5.0);
+        on.text(place, Anchor::End, false, LIMIT, text);
     }
 }
 
@@ -224,7 +223,7 @@ impl Picture<'_> {
             high: 100.0,
         };
         self.shade(on, area);
-        axis.frame(on, "samples, per cent of full scale", "%", 50.0);
+        axis.frame(on, "samples, % of full scale", 50.0);
         let columns = area.width as usize;
         let length = self.shown.samples.len();
         for column in 0..columns {
@@ -254,7 +253,7 @@ impl Picture<'_> {
             low: 0.0,
             high: TOP_HZ,
         };
-        axis.frame(on, "spectrogram, 32 ms windows", "Hz", 500.0);
+        axis.frame(on, "spectrogram, Hz, 32 ms windows", 500.0);
         on.image(area, &raster);
         for hz in spectrum::tones() {
             let y = axis.y(hz);
@@ -292,7 +291,7 @@ impl Picture<'_> {
             high: 0.0,
         };
         self.shade(on, area);
-        axis.frame(on, "level of each tone, 20 ms windows", "dBm0", 10.0);
+        axis.frame(on, "level of each tone, dBm0, 20 ms windows", 10.0);
         // One value for each pixel at most, and no finer than 2.5 ms.
         let step = (self.shown.samples.len() / area.width as usize).max(20);
         let levels = spectrum::tone_levels(self.shown.samples, step);
@@ -340,8 +339,7 @@ impl Picture<'_> {
         self.shade(on, area);
         axis.frame(
             on,
-            "power of the two tones over the rest, each 32 ms window that resembled a key",
-            "dB",
+            "power of both tones over the rest, dB, of each 32 ms window that resembled a key",
             10.0,
         );
         let least = self.shown.config.snr_db;
@@ -354,7 +352,7 @@ impl Picture<'_> {
             let colour = verdict.refusal.map_or(GOOD, refusal_colour);
             on.dot(at, 3.5, colour);
         }
-        let mut y = area.y + 66.0;
+        let mut y = area.y + 14.0;
         let x = area.right() + 12.0;
         let mut legend = |colour: Colour, text: &str| {
             on.dot((x, y - 4.0), 3.5, colour);

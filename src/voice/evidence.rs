@@ -1,0 +1,258 @@
+//! The evidence of the key that approved: 300 ms of sound and what was measured of it, as a WAV
+//! and a JSON file named after the challenge, so that a dispute can be answered and
+//! `ringtrue dtmf decode` and `plot` can judge it again.
+//!
+//! Only keys heard as tones in the audio leave any. One thread writes and purges, behind a bounded
+//! queue: a slow disk delays no call. Files are for the owner alone (mode 0600).
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+use tracing::warn;
+
+use super::media::KeySound;
+use super::order::CallRef;
+use crate::audio::{SAMPLE_RATE, wav};
+use crate::dtmf::{Digit, Measures};
+
+/// Pieces that wait for the disk.
+const WAITING: usize = 256;
+/// How often what is too old is looked for.
+const PURGE_EVERY: Duration = Duration::from_secs(3_600);
+
+/// Where evidence is kept, and how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keeping {
+    /// The folder; made if it is not there.
+    pub folder: PathBuf,
+    /// After this it is deleted.
+    pub keep_for: Duration,
+}
+
+/// A piece of evidence on its way to the disk.
+struct Piece {
+    call: CallRef,
+    at: SystemTime,
+    sound: Box<KeySound>,
+}
+
+/// What stands beside the sound.
+#[derive(Serialize)]
+struct Facts {
+    challenge: uuid::Uuid,
+    recorded_at: String,
+    key: Digit,
+    /// Seconds from the start of the file to the start of the key.
+    key_start: f64,
+    #[serde(flatten)]
+    measures: Measures,
+    twist_db: f32,
+}
+
+/// Keeps evidence; the thread ends with it, after what waits is written.
+#[derive(Debug, Clone)]
+pub struct Keeper {
+    pieces: SyncSender<Piece>,
+}
+
+impl Keeper {
+    /// Makes the folder, deletes what is too old, and waits for more.
+    ///
+    /// # Errors
+    /// If the folder cannot be made or the thread not be started.
+    pub fn start(keeping: Keeping) -> io::Result<Keeper> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&keeping.folder)
+            .map_err(|error| {
+                let folder = keeping.folder.display();
+                io::Error::new(
+                    error.kind(),
+                    format!("cannot make the folder {folder} for evidence of keys: {error}"),
+                )
+            })?;
+        let (pieces, waiting) = sync_channel::<Piece>(WAITING);
+        thread::Builder::new()
+            .name("evidence".into())
+            .spawn(move || {
+                loop {
+                    purge(&keeping, SystemTime::now());
+                    loop {
+                        match waiting.recv_timeout(PURGE_EVERY) {
+                            Ok(piece) => {
+                                if let Err(error) = write(&keeping.folder, &piece) {
+                                    warn!(call = %piece.call.0, %error, "the evidence of a key was not kept");
+                                }
+                            }
+                            Err(RecvTimeoutError::Timeout) => break,
+                            Err(RecvTimeoutError::Disconnected) => return,
+                        }
+                    }
+                }
+            })?;
+        Ok(Keeper { pieces })
+    }
+
+    /// Keeps the sound of the key that approved this call.
+    pub fn keep(&self, call: CallRef, at: SystemTime, sound: Box<KeySound>) {
+        match self.pieces.try_send(Piece { call, at, sound }) {
+            Ok(()) => {}
+            Err(TrySendError::Full(piece) | TrySendError::Disconnected(piece)) => {
+                warn!(call = %piece.call.0, "the evidence of a key was not kept: the disk is too slow");
+            }
+        }
+    }
+}
+
+/// Both files whole, or neither under its name.
+fn write(folder: &Path, piece: &Piece) -> io::Result<()> {
+    let sound = &piece.sound;
+    let facts = Facts {
+        challenge: piece.call.0,
+        recorded_at: jiff::Timestamp::try_from(piece.at)
+            .map_err(io::Error::other)?
+            .to_string(),
+        key: sound.digit,
+        key_start: sound.key_start as f64 / f64::from(SAMPLE_RATE),
+        measures: sound.measures,
+        twist_db: sound.measures.twist_db(),
+    };
+    let json = serde_json::to_vec_pretty(&facts).map_err(io::Error::other)?;
+    let name = piece.call.0.to_string();
+    put(
+        &folder.join(format!("{name}.wav")),
+        &wav::write(&sound.samples),
+    )?;
+    put(&folder.join(format!("{name}.json")), &json)
+}
+
+fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let unfinished = path.with_extension("part");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&unfinished)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&unfinished, path)
+}
+
+/// Deletes what is too old, and of our own files only: a challenge's id with one of our endings.
+fn purge(keeping: &Keeping, now: SystemTime) {
+    let Ok(entries) = fs::read_dir(&keeping.folder) else {
+        warn!(folder = %keeping.folder.display(), "the evidence of keys cannot be listed");
+        return;
+    };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let ours = path
+            .extension()
+            .is_some_and(|e| e == "wav" || e == "json" || e == "part")
+            && path
+                .file_stem()
+                .and_then(|stem| stem.to_str())
+                .is_some_and(|stem| uuid::Uuid::try_parse(stem).is_ok());
+        let old = || {
+            let written = fs::metadata(&path).and_then(|m| m.modified()).ok()?;
+            Some(now.duration_since(written).ok()? > keeping.keep_for)
+        };
+        if ours
+            && old() == Some(true)
+            && let Err(error) = fs::remove_file(&path)
+        {
+            warn!(file = %path.display(), %error, "old evidence of a key cannot be deleted");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::dtmf::analysis::analyse;
+    use crate::dtmf::{DetectorConfig, Generator, KeyShape};
+
+    fn piece() -> Piece {
+        let mut samples = vec![0; 800];
+        samples.extend(Generator::new(&[Digit::HASH], KeyShape::default()).render());
+        let key = analyse(&samples, DetectorConfig::default()).keys[0];
+        Piece {
+            call: CallRef(uuid::Uuid::now_v7()),
+            at: SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000),
+            sound: Box::new(KeySound {
+                digit: key.digit,
+                key_start: 800,
+                measures: key.measures,
+                samples,
+            }),
+        }
+    }
+
+    #[test]
+    fn what_is_kept_can_be_judged_again_and_is_for_the_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let piece = piece();
+        write(folder.path(), &piece).unwrap();
+        let stem = folder.path().join(piece.call.0.to_string());
+        let recording = wav::read(&fs::read(stem.with_extension("wav")).unwrap()).unwrap();
+        let samples = crate::audio::pcm::to_i16(&recording.samples);
+        let keys = analyse(&samples, DetectorConfig::default()).keys;
+        assert_eq!(keys.len(), 1);
+        let json = fs::read(stem.with_extension("json")).unwrap();
+        let facts: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        assert_eq!(facts["key"], "#");
+        assert_eq!(facts["key_start"], 0.1);
+        assert_eq!(facts["recorded_at"], "2023-11-14T22:13:20Z");
+        assert_eq!(facts["challenge"], piece.call.0.to_string());
+        assert!((facts["high_hz"].as_f64().unwrap() - 1_477.0).abs() < 1.0);
+        for entry in fs::read_dir(folder.path()).unwrap() {
+            let mode = entry.unwrap().metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn what_is_too_old_goes_and_what_is_not_ours_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let keeping = Keeping {
+            folder: folder.path().into(),
+            keep_for: Duration::from_secs(60),
+        };
+        write(folder.path(), &piece()).unwrap();
+        fs::write(folder.path().join("notes.wav"), b"mine").unwrap();
+        let count = || fs::read_dir(folder.path()).unwrap().count();
+        purge(&keeping, SystemTime::now());
+        assert_eq!(count(), 3);
+        purge(&keeping, SystemTime::now() + Duration::from_secs(120));
+        assert_eq!(count(), 1);
+    }
+
+    #[test]
+    fn the_keeper_writes_what_waits_before_it_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("evidence");
+        let keeper = Keeper::start(Keeping {
+            folder: inner.clone(),
+            keep_for: Duration::from_secs(60),
+        })
+        .unwrap();
+        let Piece { call, at, sound } = piece();
+        keeper.keep(call, at, sound);
+        drop(keeper);
+        let path = inner.join(format!("{}.json", call.0));
+        let patience = std::time::Instant::now() + Duration::from_secs(20);
+        while !path.exists() && std::time::Instant::now() < patience {
+            thread::sleep(Duration::from_millis(5));
+        }
+        assert!(path.exists());
+    }
+}
