@@ -235,15 +235,20 @@ impl<W: Write> Watching<W> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::path::Path;
 
-    async fn text(number: &str, wait: u64) -> (Ending, String) {
+    use pcap_file::pcap::PcapReader;
+
+    use super::*;
+    use crate::smpp::pdu::{Command as Operation, Header};
+
+    async fn text(number: &str, wait: u64, pcap: Option<&Path>) -> (Ending, String) {
         let args = TextArgs {
             number: PhoneNumber::parse(number).expect("a number"),
             words: "Your code is 123456".to_owned(),
             show: false,
             wait,
-            pcap: None,
+            pcap: pcap.map(Path::to_owned),
         };
         let mut out = Vec::new();
         let ending = run(args, &Config::default(), &mut out).await;
@@ -257,8 +262,26 @@ mod tests {
 
     #[tokio::test]
     async fn a_text_is_shown_from_bind_to_receipt() {
-        let (ending, out) = text("+447400123456", 20).await;
+        let folder = tempfile::tempdir().expect("a folder");
+        let pcap = folder.path().join("text.pcap");
+        let (ending, out) = text("+447400123456", 20, Some(&pcap)).await;
         assert_eq!(ending, Ending::Delivered, "{out}");
+        // The capture holds the same conversation: SMPP begins 40 octets into each packet.
+        let file = std::fs::File::open(&pcap).expect("a capture");
+        let mut reader = PcapReader::new(file).expect("a capture");
+        let mut commands = Vec::new();
+        while let Some(packet) = reader.next_packet() {
+            let packet = packet.expect("a packet");
+            let header = Header::decode(&packet.data[40..]).expect("a PDU");
+            commands.push(header.command);
+        }
+        for command in [
+            Operation::BIND_TRANSCEIVER,
+            Operation::SUBMIT_SM,
+            Operation::DELIVER_SM,
+        ] {
+            assert!(commands.contains(&command), "{commands:?}");
+        }
         let mut rest = out.as_str();
         for expected in [
             "sandbox → bind_transceiver 1  system_id=ringtrue",
@@ -278,13 +301,13 @@ mod tests {
 
     #[tokio::test]
     async fn the_fate_decides_how_it_ends() {
-        let (ending, out) = text("+447400123403", 20).await;
+        let (ending, out) = text("+447400123403", 20, None).await;
         assert_eq!(ending, Ending::Failed, "{out}");
         assert!(out.contains("no such number (ESME_RINVDSTADR)"), "{out}");
-        let (ending, out) = text("+447400123401", 20).await;
+        let (ending, out) = text("+447400123401", 20, None).await;
         assert_eq!(ending, Ending::Failed, "{out}");
         assert!(out.contains("UNDELIV err:027"), "{out}");
-        let (ending, out) = text("+447400123402", 1).await;
+        let (ending, out) = text("+447400123402", 1, None).await;
         assert_eq!(ending, Ending::Taken, "{out}");
         assert!(out.contains("no receipt in time"), "{out}");
     }

@@ -233,7 +233,7 @@ mod tests {
         let body = Body::json(r#"{"to":"${to}","n":[1,"${to_digits}"],"t":"<${words}> $5 ${id}"}"#);
         assert_eq!(
             *body.unwrap().fill(filling("a\"b", "")),
-            r#"{"to":"+447400123456","n":[1,"447400123456"],"t":"<a\"b> $5 7"}"#
+            r#"{"n":[1,"447400123456"],"t":"<a\"b> $5 7","to":"+447400123456"}"#
         );
         let body = Body::form("To=%2B${to_digits}&Body=${words}&From=${from}").unwrap();
         assert_eq!(

@@ -7,10 +7,13 @@
 //! that no text is sent twice. Everything held is bounded: texts in hand and waiting by number and
 //! by time, receipts by number and by age.
 
+mod fate;
 mod line;
+mod output;
 mod receipts;
+mod waiting;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,11 +22,14 @@ use rand::{RngExt, SeedableRng};
 use smallvec::SmallVec;
 use zeroize::Zeroizing;
 
+pub use fate::Fate;
 pub use line::{LineConfig, LinkId};
+pub use output::{Order, Output};
 pub(in crate::sms) use receipts::plain;
 
 use self::line::Line;
 use self::receipts::{Left, Receipts};
+use self::waiting::{QueueKey, Ticket, Waiting};
 use super::dispatch::{Dispatch, Failure, News, Report};
 use super::order::{NotSent, TextRef, Withdrawal};
 use crate::phone::PhoneNumber;
@@ -49,84 +55,6 @@ pub struct RoutingConfig {
     pub receipt_patience: Duration,
 }
 
-/// What the routing wants done.
-#[derive(Debug)]
-pub enum Output {
-    /// A text is to be sent by a link. Its fate is awaited, exactly one.
-    Order {
-        /// By which link.
-        by: LinkId,
-        /// The text.
-        order: Box<Order>,
-    },
-    /// News for the engine.
-    Report(Report),
-}
-
-/// A text for one link. `Debug` masks the number and leaves the words out.
-#[derive(Clone)]
-pub struct Order {
-    /// Its name.
-    pub text: TextRef,
-    /// Whom to send it to.
-    pub to: PhoneNumber,
-    /// Who it is from; `None` leaves it to the link.
-    pub sender: Option<Arc<str>>,
-    /// The words. Wiped when dropped.
-    pub body: Zeroizing<String>,
-    /// When it is of no more use.
-    pub deadline: Instant,
-    /// Whether the link tries again where it is refused for the moment: there is no other way.
-    pub patient: bool,
-    /// Whether it is still wanted.
-    pub withdrawal: Withdrawal,
-}
-
-impl std::fmt::Debug for Order {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Order")
-            .field("text", &self.text)
-            .field("to", &self.to.masked())
-            .field("patient", &self.patient)
-            .finish_non_exhaustive()
-    }
-}
-
-/// What became of a text at a link.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
-    /// The carrier took it.
-    Sent {
-        /// As so many messages.
-        messages: u8,
-        /// What joins their receipts, as far as the carrier named them.
-        keys: SmallVec<[Option<Key>; 1]>,
-    },
-    /// The carrier did not take it.
-    Refused {
-        /// What that means if no other way takes it.
-        failure: Failure,
-        /// What the carrier said, short and printable.
-        error: Arc<str>,
-        /// Whether another carrier may take it.
-        elsewhere: bool,
-    },
-    /// Nothing of it left.
-    NotSent(NotSent),
-    /// It left and no answer came.
-    Unknown {
-        /// As so many messages.
-        messages: u8,
-        /// What joins the receipts of those that were taken for sure.
-        keys: SmallVec<[Option<Key>; 1]>,
-    },
-    /// Some of its messages were taken and others were not.
-    Partial {
-        /// What the carrier said of the others.
-        error: Option<Arc<str>>,
-    },
-}
-
 #[derive(Debug, Clone, Copy)]
 struct Way {
     line: u16,
@@ -135,13 +63,13 @@ struct Way {
 }
 
 type Ways = SmallVec<[Way; 2]>;
-/// The lines of the ways that texts of a queue may still go, in order.
-type QueueKey = SmallVec<[u16; 4]>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// In its queue under this number.
-    Waiting(u64),
+    /// Nowhere yet.
+    New,
+    /// In its queue.
+    Waiting(Ticket),
     /// With a link.
     At(LinkId),
 }
@@ -168,11 +96,7 @@ pub struct Routing {
     lines: Vec<Line>,
     names: HashMap<Arc<str>, u16>,
     texts: HashMap<TextRef, Text>,
-    queues: HashMap<QueueKey, BTreeMap<u64, TextRef>>,
-    waiting: usize,
-    number: u64,
-    /// When each waiting text gives up.
-    ends: BTreeSet<(Instant, TextRef)>,
+    waiting: Waiting,
     receipts: Receipts,
     /// Whether no more texts go out.
     closed: bool,
@@ -191,10 +115,7 @@ impl Routing {
                 .collect(),
             lines: config.lines.iter().cloned().map(Line::new).collect(),
             texts: HashMap::new(),
-            queues: HashMap::new(),
-            waiting: 0,
-            number: 0,
-            ends: BTreeSet::new(),
+            waiting: Waiting::default(),
             receipts: Receipts::new(
                 accounts.unwrap_or(0),
                 config.most_receipts,
@@ -214,23 +135,25 @@ impl Routing {
 
     /// When [`Routing::handle_timeout`] is to be called at the latest.
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
-        let end = self.ends.first().map(|(end, _)| *end)?;
+        let end = self.waiting.first_end()?;
         let free = self.lines.iter().filter_map(|line| line.next_free(now));
         free.chain([end]).min()
     }
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some((end, text)) = self.ends.first().copied()
-            && end <= now
-        {
-            let failure = match self.texts.get(&text) {
-                Some(waiting) if now >= waiting.deadline => Failure::TooLate,
-                Some(waiting) if self.any_up(&waiting.ways) => Failure::Overloaded,
-                _ => Failure::Unavailable,
+        while let Some(text) = self.waiting.past(now) {
+            let Some(it) = self.unqueue(text) else {
+                return;
             };
-            self.ends.pop_first();
-            self.fail(text, failure);
+            let failure = if now >= it.deadline {
+                Failure::TooLate
+            } else if self.any_up(&it.ways) {
+                Failure::Overloaded
+            } else {
+                Failure::Unavailable
+            };
+            self.give_up(text, it, failure);
         }
         self.flush(now);
     }
@@ -290,7 +213,7 @@ impl Routing {
             ways,
             hops: 0,
             withdrawal: Withdrawal::default(),
-            place: Place::Waiting(0),
+            place: Place::New,
             last: None,
         };
         self.place(now, text, it);
@@ -309,8 +232,7 @@ impl Routing {
 
     /// The links are about to stop: what waits fails, and so does what comes.
     pub fn stop(&mut self) {
-        let waiting: Vec<TextRef> = self.ends.iter().map(|(_, text)| *text).collect();
-        for text in waiting {
+        for text in self.waiting.all() {
             self.fail(text, Failure::Unavailable);
         }
         self.closed = true;
@@ -489,22 +411,17 @@ impl Routing {
     fn place(&mut self, now: Instant, text: TextRef, mut it: Text) {
         match self.choose(now, &it.ways) {
             Some(by) => self.hand_over(now, text, it, by),
-            None if self.closed || self.waiting >= self.config.most_waiting => {
+            None if self.closed || self.waiting.len() >= self.config.most_waiting => {
                 let failure = if self.any_up(&it.ways) {
                     Failure::Overloaded
                 } else {
                     Failure::Unavailable
                 };
-                let error = it.last.and_then(|(_, error)| error);
-                self.report(text, News::Failed { failure, error });
+                self.give_up(text, it, failure);
             }
             None => {
-                self.number += 1;
-                it.place = Place::Waiting(self.number);
-                let queue = self.queues.entry(queue_key(&it.ways)).or_default();
-                queue.insert(self.number, text);
-                self.waiting += 1;
-                self.ends.insert((it.until, text));
+                let ticket = self.waiting.put(queue_key(&it.ways), text, it.until);
+                it.place = Place::Waiting(ticket);
                 self.texts.insert(text, it);
             }
         }
@@ -564,20 +481,9 @@ impl Routing {
     /// Sends what waits, the longest waiting first, as far as there are ways.
     fn flush(&mut self, now: Instant) {
         let mut stuck: SmallVec<[QueueKey; 4]> = SmallVec::new();
-        loop {
-            let open = self.queues.iter().filter(|(key, _)| !stuck.contains(key));
-            let oldest = open
-                .filter_map(|(key, queue)| Some((*queue.first_key_value()?.0, key)))
-                .min_by_key(|(number, _)| *number);
-            let Some((number, key)) = oldest else {
-                return;
-            };
-            let key = key.clone();
-            let text = self.queues.get(&key).and_then(|q| q.get(&number)).copied();
-            let ways = text
-                .and_then(|text| self.texts.get(&text))
-                .map(|it| it.ways.clone());
-            let (Some(text), Some(ways)) = (text, ways) else {
+        while let Some((key, text)) = self.waiting.oldest(&stuck) {
+            let ways = self.texts.get(&text).map(|it| it.ways.clone());
+            let Some(ways) = ways else {
                 return;
             };
             match self.choose(now, &ways) {
@@ -594,25 +500,21 @@ impl Routing {
     /// Takes a text out; out of its queue, if it waits.
     fn unqueue(&mut self, text: TextRef) -> Option<Text> {
         let it = self.texts.remove(&text)?;
-        if let Place::Waiting(number) = it.place {
-            let key = queue_key(&it.ways);
-            if let Some(queue) = self.queues.get_mut(&key) {
-                queue.remove(&number);
-                if queue.is_empty() {
-                    self.queues.remove(&key);
-                }
-            }
-            self.waiting = self.waiting.saturating_sub(1);
-            self.ends.remove(&(it.until, text));
+        if let Place::Waiting(ticket) = it.place {
+            self.waiting.take(&queue_key(&it.ways), text, ticket);
         }
         Some(it)
     }
 
     fn fail(&mut self, text: TextRef, failure: Failure) {
         if let Some(it) = self.unqueue(text) {
-            let error = it.last.and_then(|(_, error)| error);
-            self.report(text, News::Failed { failure, error });
+            self.give_up(text, it, failure);
         }
+    }
+
+    fn give_up(&mut self, text: TextRef, it: Text, failure: Failure) {
+        let error = it.last.and_then(|(_, error)| error);
+        self.report(text, News::Failed { failure, error });
     }
 
     fn report(&mut self, text: TextRef, news: News) {

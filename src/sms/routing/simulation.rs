@@ -235,8 +235,8 @@ fn every_text_ends_once_and_leaves_once() {
         }
         world.collect();
         assert_eq!(world.routing.held(), 0, "seed {seed}");
-        assert!(world.routing.queues.is_empty() && world.routing.ends.is_empty());
-        assert_eq!(world.routing.waiting, 0);
+        assert_eq!(world.routing.waiting.len(), 0);
+        assert_eq!(world.routing.waiting.oldest(&[]), None);
         for (text, seen) in &world.seen {
             assert_eq!(seen.ends, 1, "seed {seed}, {text:?}");
             assert!(seen.left <= 1, "seed {seed}, {text:?}");

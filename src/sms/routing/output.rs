@@ -1,0 +1,55 @@
+//! What the routing wants done.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use zeroize::Zeroizing;
+
+use super::LinkId;
+use crate::phone::PhoneNumber;
+use crate::sms::dispatch::Report;
+use crate::sms::order::{TextRef, Withdrawal};
+
+/// What the routing wants done.
+#[derive(Debug)]
+pub enum Output {
+    /// A text is to be sent by a link. Its fate is awaited, exactly one.
+    Order {
+        /// By which link.
+        by: LinkId,
+        /// The text.
+        order: Box<Order>,
+    },
+    /// News for the engine.
+    Report(Report),
+}
+
+/// A text for one link. `Debug` masks the number and leaves the words out.
+#[derive(Clone)]
+pub struct Order {
+    /// Its name.
+    pub text: TextRef,
+    /// Whom to send it to.
+    pub to: PhoneNumber,
+    /// Who it is from; `None` leaves it to the link.
+    pub sender: Option<Arc<str>>,
+    /// The words. Wiped when dropped.
+    pub body: Zeroizing<String>,
+    /// When it is of no more use.
+    pub deadline: Instant,
+    /// Whether the link tries again where it is refused for the moment: there is no other way.
+    pub patient: bool,
+    /// Whether it is still wanted.
+    pub withdrawal: Withdrawal,
+}
+
+impl fmt::Debug for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Order")
+            .field("text", &self.text)
+            .field("to", &self.to.masked())
+            .field("patient", &self.patient)
+            .finish_non_exhaustive()
+    }
+}
