@@ -2,6 +2,7 @@
 //! a gateway that the test plays.
 
 mod gateway;
+mod http;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -78,7 +79,7 @@ async fn house_with(config: EngineConfig, limits: Limits) -> House {
     }));
     let token = key_for(&*store, "default").await;
     House {
-        client: Client::new(),
+        client: http::client(),
         address,
         token,
         engine,

@@ -3,6 +3,7 @@
 
 mod carrier;
 mod gateway;
+mod http;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -81,7 +82,7 @@ async fn house_with(config: EngineConfig) -> House {
     }));
     let token = key_for(&*store, "default").await;
     House {
-        client: Client::new(),
+        client: http::client(),
         address,
         token,
         gateway,

@@ -4,6 +4,9 @@
 //! Every process is ended by its id when its handle goes out of scope.
 #![allow(dead_code)]
 
+#[path = "../http/mod.rs"]
+mod http;
+
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
 use std::ops::RangeInclusive;
@@ -244,7 +247,7 @@ impl Ringtrue {
         let mut command = Command::new(binary);
         command.arg("--config").arg(&file).arg("serve");
         let process = Running::start(&mut command, "ringtrue", &at.join("serve.log"));
-        let client = reqwest::Client::new();
+        let client = http::client();
         let base = format!("http://127.0.0.1:{http}");
         let until = Instant::now() + Duration::from_secs(20);
         loop {
