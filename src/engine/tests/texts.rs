@@ -248,8 +248,12 @@ impl TextHouse {
     }
 
     /// Ends the process in the middle of whatever it does.
-    async fn killed(self) -> TempDir {
-        drop(self.process);
+    async fn killed(mut self) -> TempDir {
+        // Before the gateways go: a killed engine sees nothing of that.
+        if let Some(runtime) = self.process.0.take() {
+            let killed = tokio::task::spawn_blocking(move || runtime.shutdown_timeout(PATIENCE));
+            killed.await.expect("the engine's runtime ends");
+        }
         let House {
             directory,
             store,

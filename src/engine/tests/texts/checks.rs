@@ -415,5 +415,10 @@ async fn many_at_once_all_end_once_and_truly() {
     }
     let approvals = approvals.load(Ordering::SeqCst);
     assert!(approvals > 10, "{approvals}: too few to test anything");
+    // Told first, and then let go of.
+    let began = std::time::Instant::now();
+    while house.engine.metrics.open.get() > 0 && began.elapsed() < PATIENCE {
+        sleep(Duration::from_millis(5)).await;
+    }
     assert_eq!(house.engine.metrics.open.get(), 0);
 }
