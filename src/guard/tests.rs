@@ -348,7 +348,7 @@ fn a_further_text_counts_as_a_new_challenge_but_is_not_in_the_way_of_its_own() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
-#[test]
+    #[test]
     fn no_window_ever_holds_more_than_its_rate(acts in prop::collection::vec(act(), 1..120)) {
         let policy = Policy {
             open_per_number: 2,
