@@ -740,6 +740,19 @@ async fn the_service_tells_how_it_is() {
 }
 
 #[tokio::test]
+async fn without_a_way_for_texts_a_challenge_by_text_is_refused() {
+    let house = house().await;
+    let asked = json!({ "to": NUMBER, "channel": "sms" });
+    let refused = house.post("/v1/challenges", asked).await;
+    problem(refused, Kind::ChannelNotAvailable).await;
+    let ready = read(house.get("/readyz").await).await;
+    assert_eq!(
+        (&ready["texting"], &ready["ready"]),
+        (&Value::Null, &json!(true))
+    );
+}
+
+#[tokio::test]
 async fn what_happens_is_counted() {
     let mut house = house().await;
     let (id, call) = house.begun().await;

@@ -994,6 +994,11 @@ fn words_are_checked_with_the_rest() {
     assert!(told.starts_with(&place), "{told}");
     fs::write(&words, "brand = 'Example'\n").unwrap();
     assert_eq!(config.check().unwrap().wording.locales().len(), 5);
+    // What is printed to begin from is itself a file of words.
+    let (printed, ended) = run(&["wording"]);
+    assert_eq!(ended, code(0));
+    fs::write(&words, printed).unwrap();
+    assert!(config.check().is_ok());
 }
 
 proptest! {

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use super::dialplan::{Format, json};
 use crate::config;
 use crate::document::{Fault, Faults};
+use crate::wording;
 
 /// Check the configuration.
 #[derive(Debug, clap::Args)]
@@ -17,12 +18,14 @@ pub struct Config {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Read the configuration and the dialplan it names, and print what would be run with, secrets
+    /// Read the configuration, the dialplan and the words it names, and print what would be run with, secrets
     /// masked; or every mistake with its line and fix. Ends with 0 if there is no mistake, else
     /// with 2.
     Check(Check),
     /// Print the annotated configuration, every key with its default, to begin your own from.
     Default,
+    /// Print the words of texts that come with the program, to begin your own from.
+    Wording,
 }
 
 #[derive(Debug, clap::Args)]
@@ -56,6 +59,10 @@ pub fn run(
         Command::Check(asked) => asked,
         Command::Default => {
             out.write_all(config::ANNOTATED.as_bytes())?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Wording => {
+            out.write_all(wording::BUILT_IN.as_bytes())?;
             return Ok(ExitCode::SUCCESS);
         }
     };

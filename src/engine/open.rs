@@ -73,6 +73,22 @@ impl Open {
         }
     }
 
+    /// One that an earlier process left open, at this time on both clocks. Whatever the system's
+    /// clock was set to meanwhile, it lives no longer than it was to.
+    pub fn resumed(
+        challenge: Challenge,
+        (instant, now): (Instant, Timestamp),
+        texts: Texts,
+    ) -> Open {
+        let details = challenge.details();
+        // Whole milliseconds, as all its times are: else it might be found at its deadline to have
+        // a part of one left.
+        let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(details.expires);
+        let now = now.clamp(details.created, details.expires);
+        let left = details.expires.duration_since(now).unsigned_abs();
+        Open::new(challenge, (instant, now), instant + left, None, Some(texts))
+    }
+
     /// As the store last confirmed it.
     pub fn durable(&self) -> &Challenge {
         &self.durable
@@ -224,5 +240,61 @@ impl Open {
             .watched
             .get_or_insert_with(|| watch::Sender::new(self.durable.clone()));
         (watched.receiver_count() < most).then(|| watched.subscribe())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::challenge::{Attempts, Details, OneTimeCode, Purpose, Tenant};
+    use crate::phone::PhoneNumber;
+    use crate::store::Vault;
+
+    fn challenge() -> Challenge {
+        let created = Timestamp::from_millisecond(1_000_000).expect("a time");
+        let (challenge, _) = Challenge::begin(Details {
+            id: Uuid::nil(),
+            tenant: Tenant::default(),
+            subject: None,
+            purpose: Purpose::SignIn,
+            channel: Channel::Sms,
+            to: None,
+            locale: "en-GB".into(),
+            created,
+            expires: created + Duration::from_secs(60),
+            attempts: Attempts::default(),
+        });
+        challenge
+    }
+
+    #[test]
+    fn one_that_was_left_open_expires_at_its_deadline_and_not_before() {
+        let code = OneTimeCode::parse("123456").expect("a code");
+        let hash = Vault::new(&[7; 32]).hash_code(Uuid::nil(), &code);
+        let to = PhoneNumber::parse("+442079460123").expect("a number");
+        let created = challenge().details().created;
+        // Before it began, since clocks are set, at parts of milliseconds, and long after.
+        for microseconds in [
+            -5_000_000, 0, 1, 499, 999, 1_000, 59_999_001, 60_000_000, 90_000_000,
+        ] {
+            let now = created + jiff::SignedDuration::from_micros(microseconds);
+            let instant = Instant::now();
+            let texts = Texts::new(hash, to.clone(), None);
+            let mut open = Open::resumed(challenge(), (instant, now), texts);
+            let left = open.deadline.duration_since(instant);
+            assert!(left <= Duration::from_secs(60), "{microseconds}");
+            if let Some(before) = open.deadline.checked_sub(Duration::from_millis(1))
+                && before >= instant
+            {
+                assert!(!open.apply(Event::Expire, before), "{microseconds}");
+            }
+            let deadline = open.deadline;
+            assert!(open.apply(Event::Expire, deadline), "{microseconds}");
+            assert_eq!(open.judge(&hash, deadline), Judgement::TooLate);
+        }
     }
 }

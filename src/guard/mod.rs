@@ -59,7 +59,7 @@ pub enum Ending {
     Unconfirmed,
     /// The person reported a sign-in that they did not start.
     Reported,
-    /// The phone was never called.
+    /// The phone was never called, nor sent a text.
     NotCalled,
 }
 

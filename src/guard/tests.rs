@@ -320,6 +320,31 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
+#[test]
+fn a_further_text_counts_as_a_new_challenge_but_is_not_in_the_way_of_its_own() {
+    let now = Instant::now();
+    let policy = Policy {
+        open_per_number: 1,
+        per_number: Rate::parse("3 per 10m").into_iter().collect(),
+        ..Policy::unlimited()
+    };
+    let mut guard = Guard::new(policy, [7; 32], now);
+    let number = PhoneNumber::parse("+442079460123").unwrap();
+    let until = now + 2 * MINUTE;
+    let first = guard.admit("a", &number, now, until).unwrap();
+    let again = |guard: &mut Guard, at| {
+        let refused = guard.admit_again("a", &number, at).err();
+        refused.map(|refusal| refusal.code())
+    };
+    assert_eq!(again(&mut guard, now), None, "open as its challenge is");
+    assert_eq!(again(&mut guard, now), None);
+    assert_eq!(again(&mut guard, now), Some("number_limit"));
+    guard.conclude(first, Ending::Approved, now);
+    let fourth = guard.admit("a", &number, now, until).err();
+    assert_eq!(fourth.map(|r| r.code()), Some("number_limit"));
+    assert_eq!(again(&mut guard, now + 11 * MINUTE), None);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 

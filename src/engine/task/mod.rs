@@ -182,14 +182,10 @@ impl Task {
             code,
         } in standing
         {
-            let details = challenge.details();
-            // Whatever the system's clock was set to meanwhile, it lives no longer than it was to.
-            let at = now.clamp(details.created, details.expires);
-            let left = details.expires.duration_since(at).unsigned_abs();
-            let deadline = instant + left;
-            let id = details.id;
+            let id = challenge.details().id;
             let texts = Texts::new(code, number, None);
-            let open = Open::new(challenge, (instant, at), deadline, None, Some(texts));
+            let open = Open::resumed(challenge, (instant, now), texts);
+            let deadline = open.deadline;
             self.open.insert(id, open);
             self.deadlines.insert((deadline, id));
         }

@@ -318,9 +318,14 @@ impl Task {
             return;
         };
         if texting.inbound >= INBOUND {
-            tracing::warn!(%by, "messages from people come faster than they are kept; delivered again");
-            if let Some(acknowledgement) = acknowledgement {
-                acknowledgement.later();
+            match acknowledgement {
+                Some(acknowledgement) => {
+                    tracing::warn!(%by, "people write faster than it is kept; a message is delivered again");
+                    acknowledgement.later();
+                }
+                None => {
+                    tracing::error!(%by, "people write faster than it is kept; a message is lost");
+                }
             }
             return;
         }
