@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use ringtrue::audio::{Codec, Prompt};
+use ringtrue::rtp::Media;
 use ringtrue::voice::media::{
     MediaConfig, MediaPlane, StreamCommand, StreamId, StreamNews, StreamSpec,
 };
@@ -113,6 +114,7 @@ fn plane(streams: usize, seconds: u64) -> (Cost, u64) {
             codec: Codec::Pcmu,
             payload_type: Codec::Pcmu.payload_type(),
             event: Some(101),
+            hears: Media::new(Codec::Pcmu.payload_type(), Codec::Pcmu, Some(101)),
             latch: false,
             media_timeout: Duration::from_secs(60),
         };

@@ -12,7 +12,7 @@ use ringtrue::answer::AnsweredBy;
 use ringtrue::audio::{Codec, Prompt};
 use ringtrue::dtmf::Digit;
 use ringtrue::rtp::event::EventSender;
-use ringtrue::rtp::{MAX_PACKET, Packet, Sender};
+use ringtrue::rtp::{MAX_PACKET, Media, Packet, Sender};
 use ringtrue::voice::keys::KeyPress;
 use ringtrue::voice::media::{
     KeyWay, MediaConfig, MediaError, MediaPlane, StreamCommand, StreamEvent, StreamId, StreamNews,
@@ -134,6 +134,7 @@ fn spec(remote: SocketAddr) -> StreamSpec {
         codec: Codec::Pcmu,
         payload_type: Codec::Pcmu.payload_type(),
         event: EVENTS,
+        hears: Media::new(Codec::Pcmu.payload_type(), Codec::Pcmu, EVENTS),
         latch: false,
         media_timeout: Duration::from_secs(30),
     }
@@ -461,6 +462,7 @@ async fn a_redirected_stream_follows() {
         codec: Codec::Pcma,
         payload_type: Codec::Pcma.payload_type(),
         event: None,
+        hears: Media::new(Codec::Pcma.payload_type(), Codec::Pcma, None),
         ..spec(remote)
     };
     let moved = bench.plane.open(moved, alaw(to_engine)).unwrap();

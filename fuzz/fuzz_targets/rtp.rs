@@ -5,15 +5,13 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
+use ringtrue::audio::Codec;
 use ringtrue::rtp::{Arrival, Heard, Media, Packet, Peer, Receiver};
 
 fuzz_target!(|data: &[u8]| {
     let peer: SocketAddr = ([192, 0, 2, 1], 4_000).into();
     let other: SocketAddr = ([192, 0, 2, 2], 4_000).into();
-    let media = Media {
-        audio: 0,
-        event: Some(101),
-    };
+    let media = Media::new(0, Codec::Pcmu, Some(101)).with_audio(8, Codec::Pcma);
     let (&latch, mut rest) = data.split_first().unwrap_or((&0, &[]));
     let first = if latch & 1 == 0 {
         Peer::Named(peer)
@@ -36,7 +34,7 @@ fuzz_target!(|data: &[u8]| {
         let arrival = Arrival { after, by: now };
         given += datagram.len();
         let mut hear = |sound: Heard<'_>| {
-            if let Heard::Audio { payload, ended } = sound {
+            if let Heard::Audio { payload, ended, .. } = sound {
                 heard += payload.len();
                 assert!(ended <= now);
             }

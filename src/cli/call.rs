@@ -4,10 +4,12 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use anyhow::Context;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::capture::Capture;
+use super::chart;
 use super::ladder::Ladder;
 use super::service::Voice;
 use crate::challenge::Outcome;
@@ -28,6 +30,9 @@ pub struct CallArgs {
     /// Write signalling and media to this file, for Wireshark.
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
+    /// Draw the ladder into this file as well, as SVG.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
 }
 
 /// Places the call. The outcome decides the exit code.
@@ -48,6 +53,7 @@ pub async fn run(
     let mut capture = args.pcap.as_deref().map(Capture::create).transpose()?;
     let mut ladder = Ladder::new(out);
     ladder.heading("Ringtrue", &route.trunk)?;
+    let peer = route.trunk.clone();
     let order = CallOrder {
         call: CallRef(Uuid::now_v7()),
         to: args.number,
@@ -103,6 +109,10 @@ pub async fn run(
         }
     }
     voice.stop().await;
+    if let Some(file) = &args.svg {
+        let picture = chart::draw("Ringtrue", &peer, ladder.rows());
+        std::fs::write(file, picture).with_context(|| format!("writing {}", file.display()))?;
+    }
     Ok(reason.outcome())
 }
 

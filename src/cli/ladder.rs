@@ -7,22 +7,31 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
 
+use super::chart::Row;
 use crate::sip::message::{Message, Name, StartLine};
 use crate::voice::wire::{Datagram, Plane};
 
 /// Width of an arrow between the two columns.
 const ARROW: usize = 34;
 
+/// Rows that are kept for a picture; a call has some twenty.
+const MOST_ROWS: usize = 1_000;
+
 /// Draws to a writer, times counted from the first line.
 pub struct Ladder<W> {
     out: W,
     start: Option<SystemTime>,
+    rows: Vec<Row>,
 }
 
 impl<W: Write> Ladder<W> {
     /// A ladder on `out`.
     pub fn new(out: W) -> Ladder<W> {
-        Ladder { out, start: None }
+        Ladder {
+            out,
+            start: None,
+            rows: Vec::new(),
+        }
     }
 
     /// The two names above the columns.
@@ -49,6 +58,11 @@ impl<W: Write> Ladder<W> {
         let label = label(&datagram.bytes);
         let time = self.time(datagram.at);
         let arrow = arrow(&label, datagram.sent);
+        self.keep(Row::Message {
+            at: time,
+            label,
+            to_the_right: datagram.sent,
+        });
         writeln!(self.out, "{time:>9.3}      │{arrow}│")
     }
 
@@ -58,7 +72,22 @@ impl<W: Write> Ladder<W> {
     /// When the writer fails.
     pub fn note(&mut self, at: SystemTime, text: &str) -> io::Result<()> {
         let time = self.time(at);
+        self.keep(Row::Note {
+            at: time,
+            text: text.to_owned(),
+        });
         writeln!(self.out, "{time:>9.3}      ● {text}")
+    }
+
+    /// What was drawn, for a picture; the first thousand rows.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    fn keep(&mut self, row: Row) {
+        if self.rows.len() < MOST_ROWS {
+            self.rows.push(row);
+        }
     }
 
     fn time(&mut self, at: SystemTime) -> f64 {

@@ -2,6 +2,7 @@
 
 pub mod call;
 pub mod capture;
+pub mod chart;
 pub mod config;
 pub mod demo;
 pub mod dialplan;
@@ -73,11 +74,20 @@ pub fn main() -> ExitCode {
     };
     match runtime.block_on(run(cli)) {
         Ok(code) => code,
+        // `ringtrue ... | head`: who reads has read enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("ringtrue: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let cause = cause.downcast_ref::<std::io::Error>();
+        cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+    })
 }
 
 /// To standard error, so that what a command prints can be piped. `RINGTRUE_LOG` filters instead

@@ -8,6 +8,7 @@
 //! Everything is G.711 at 8 kHz: one octet of payload is one sample, one tick of the timestamp.
 
 pub mod event;
+mod media;
 mod packet;
 mod peer;
 mod receiver;
@@ -18,9 +19,10 @@ mod timeline;
 mod transit;
 mod window;
 
+pub use media::Media;
 pub use packet::{NotRtp, Packet};
 pub use peer::Peer;
-pub use receiver::{Arrival, Heard, Media, PressBegan, Received, Receiver};
+pub use receiver::{Arrival, Heard, PressBegan, Received, Receiver};
 pub use sender::{Sender, Unwritable};
 pub use statistics::Statistics;
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::event::{Presses, TelephoneEvent};
+use super::media::Media;
 use super::packet::{NotRtp, Packet};
 use super::peer::Peer;
 use super::sequence::{Place, Sequence};
@@ -12,6 +13,7 @@ use super::timeline::Timeline;
 use super::transit::Transit;
 use super::window::{Content, Window};
 use super::{MAX_PAYLOAD, samples_to_time};
+use crate::audio::Codec;
 use crate::dtmf::Digit;
 
 /// A source must be quiet for this long before another may take its place. While a phone is
@@ -30,20 +32,13 @@ pub struct Arrival {
     pub by: Instant,
 }
 
-/// What the session description says about the media of a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Media {
-    /// The payload type of the audio, G.711.
-    pub audio: u8,
-    /// The payload type of telephone events, if they were negotiated.
-    pub event: Option<u8>,
-}
-
 /// Audio in order and in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heard<'a> {
     /// The next packet's payload.
     Audio {
+        /// Its law.
+        codec: Codec,
         /// G.711, one octet a sample.
         payload: &'a [u8],
         /// When its last sample was sent: at the latest, and without what the network added to
@@ -246,12 +241,12 @@ impl Receiver {
 
     fn kind(&self, packet: &Packet<'_>) -> Kind {
         let payload = packet.payload();
-        if packet.payload_type() == self.media.audio {
+        if let Some(codec) = self.media.codec_of(packet.payload_type()) {
             match payload.len() {
-                1..=MAX_PAYLOAD => Kind::Audio,
+                1..=MAX_PAYLOAD => Kind::Audio(codec),
                 _ => Kind::Unknown,
             }
-        } else if Some(packet.payload_type()) == self.media.event {
+        } else if self.media.is_event(packet.payload_type()) {
             TelephoneEvent::parse(payload).map_or(Kind::Unknown, Kind::Event)
         } else {
             Kind::Unknown
@@ -308,9 +303,10 @@ impl Receiver {
             return Received::Ignored;
         };
         let content = match kind {
-            Kind::Audio => {
+            Kind::Audio(codec) => {
                 source.transit.observe(packet.timestamp(), arrival.by);
                 Content::Audio {
+                    codec,
                     timestamp: packet.timestamp(),
                     payload: packet.payload(),
                 }
@@ -326,11 +322,11 @@ impl Receiver {
                 self.statistics.wrong_payload_type += 1;
                 Received::Ignored
             }
-            Kind::Audio if !in_time => {
+            Kind::Audio(_) if !in_time => {
                 self.statistics.late += 1;
                 Received::Ignored
             }
-            Kind::Audio => {
+            Kind::Audio(_) => {
                 self.statistics.received += 1;
                 Received::Audio
             }
@@ -375,7 +371,7 @@ impl Receiver {
 /// What a packet is, by what was negotiated.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
-    Audio,
+    Audio(Codec),
     Event(TelephoneEvent),
     Unknown,
 }
@@ -405,7 +401,7 @@ mod tests {
 
     fn note(heard: Heard<'_>) -> Note {
         match heard {
-            Heard::Audio { payload, ended } => Note::Audio(payload[0], ended),
+            Heard::Audio { payload, ended, .. } => Note::Audio(payload[0], ended),
             Heard::Lost { samples } => Note::Lost(samples),
             Heard::Pause { samples } => Note::Pause(samples),
             Heard::Break => Note::Break,
@@ -424,10 +420,7 @@ mod tests {
     }
 
     fn media() -> Media {
-        Media {
-            audio: 8,
-            event: Some(EVENTS),
-        }
+        Media::new(8, Codec::Pcma, Some(EVENTS))
     }
 
     impl Wire {
@@ -568,6 +561,47 @@ mod tests {
             Received::NotRtp(NotRtp::Control)
         ));
         assert_eq!(wire.receiver.statistics().control, 1);
+    }
+
+    #[test]
+    fn a_phone_may_change_its_law_and_its_number_for_events_at_any_time() {
+        let mut wire = Wire::named();
+        let media = media().with_audio(0, Codec::Pcmu).with_event(96);
+        wire.receiver = Receiver::new(Peer::Named(at(4_000)), media);
+        let mut source = sender(1);
+        let mut buffer = [0; MAX_PACKET];
+        let mut packet = |payload_type| {
+            let packet = source.audio(payload_type, &[7; 160], &mut buffer);
+            packet.unwrap().to_vec()
+        };
+        // The second and the third come the wrong way round, so that one waits in the window.
+        let packets = [packet(8), packet(0), packet(8), packet(0)];
+        let mut laws = Vec::new();
+        for n in [0, 2, 1, 3] {
+            wire.now += FRAME_TIME;
+            let arrival = Arrival {
+                after: wire.now,
+                by: wire.now,
+            };
+            let received = wire
+                .receiver
+                .receive(wire.from, &packets[n], arrival, &mut |heard| {
+                    if let Heard::Audio { codec, .. } = heard {
+                        laws.push(codec);
+                    }
+                });
+            assert_eq!(received, Received::Audio);
+        }
+        let (a, mu) = (Codec::Pcma, Codec::Pcmu);
+        assert_eq!(laws, [a, mu, a, mu]);
+        for number in [EVENTS, 96] {
+            let mut report = press(&mut source, Digit::HASH, 800).remove(0);
+            report[1] = report[1] & 0x80 | number;
+            assert!(matches!(
+                wire.later(&report),
+                Received::Event { began: Some(_), .. }
+            ));
+        }
     }
 
     #[test]

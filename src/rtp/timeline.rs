@@ -36,10 +36,21 @@ impl Timeline {
         match item {
             Item::Missing(count) => self.missing = self.missing.saturating_add(count),
             Item::Packet(Content::Other, _) => {}
-            Item::Packet(Content::Audio { timestamp, payload }, arrival) => {
+            Item::Packet(
+                Content::Audio {
+                    codec,
+                    timestamp,
+                    payload,
+                },
+                arrival,
+            ) => {
                 self.bridge(timestamp, hear);
                 let ended = transit.undelayed(timestamp, arrival.after);
-                hear(Heard::Audio { payload, ended });
+                hear(Heard::Audio {
+                    codec,
+                    payload,
+                    ended,
+                });
                 let next = timestamp.wrapping_add(payload.len() as u32);
                 self.last = Some((next, payload.len()));
             }
@@ -97,6 +108,7 @@ mod tests {
                 timeline.advance(Item::Missing(*missing), &transit, &mut note);
             }
             let content = Content::Audio {
+                codec: crate::audio::Codec::Pcmu,
                 timestamp: *timestamp,
                 payload: &[1; 160],
             };

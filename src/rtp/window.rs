@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::MAX_PAYLOAD;
 use super::receiver::Arrival;
+use crate::audio::Codec;
 
 /// Places in the window; packets further apart than this are never held together.
 const PLACES: usize = 8;
@@ -18,8 +19,12 @@ const LONGEST_WAIT: Duration = Duration::from_millis(80);
 /// What a packet carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Content<'a> {
-    /// G.711 of the negotiated payload type.
-    Audio { timestamp: u32, payload: &'a [u8] },
+    /// G.711 of an agreed payload type.
+    Audio {
+        codec: Codec,
+        timestamp: u32,
+        payload: &'a [u8],
+    },
     /// A telephone event, or a payload type nobody negotiated: it only fills its place.
     Other,
 }
@@ -38,8 +43,8 @@ struct Place {
     number: u64,
     arrival: Arrival,
     timestamp: u32,
-    /// `None` for other content.
-    length: Option<usize>,
+    /// Its codec and its octets; `None` for other content.
+    audio: Option<(Codec, usize)>,
     octets: [u8; MAX_PAYLOAD],
 }
 
@@ -99,13 +104,18 @@ impl Window {
             number,
             arrival,
             timestamp: 0,
-            length: None,
+            audio: None,
             octets: [0; MAX_PAYLOAD],
         });
-        if let Content::Audio { timestamp, payload } = content {
+        if let Content::Audio {
+            codec,
+            timestamp,
+            payload,
+        } = content
+        {
             let length = payload.len().min(MAX_PAYLOAD);
             place.octets[..length].copy_from_slice(&payload[..length]);
-            place.length = Some(length);
+            place.audio = Some((codec, length));
             place.timestamp = timestamp;
         }
         self.waiting += 1;
@@ -149,8 +159,9 @@ impl Window {
             };
             self.waiting -= 1;
             self.next += 1;
-            let content = match held.length {
-                Some(length) => Content::Audio {
+            let content = match held.audio {
+                Some((codec, length)) => Content::Audio {
+                    codec,
                     timestamp: held.timestamp,
                     payload: &held.octets[..length],
                 },
@@ -181,12 +192,18 @@ mod tests {
         for number in numbers {
             let payload = [*number as u8; 3];
             let content = Content::Audio {
+                codec: Codec::Pcmu,
                 timestamp: *number as u32,
                 payload: &payload,
             };
             taken.push(
                 window.insert(*number, content, arrival(now), &mut |item| match item {
-                    Item::Packet(Content::Audio { timestamp, payload }, _) => {
+                    Item::Packet(
+                        Content::Audio {
+                            timestamp, payload, ..
+                        },
+                        _,
+                    ) => {
                         assert_eq!(payload, [timestamp as u8; 3]);
                         heard.push(i64::from(timestamp));
                     }

@@ -552,14 +552,7 @@ impl Call {
         let stream = media
             .open(
                 reservation,
-                StreamSpec {
-                    remote: remote.addr,
-                    codec: remote.codec,
-                    payload_type: remote.payload_type,
-                    event: remote.event,
-                    latch: line.trunk.latch,
-                    media_timeout: policy.media_timeout,
-                },
+                StreamSpec::agreed(&remote, line.trunk.latch, policy.media_timeout),
             )
             .map_err(|error| {
                 warn!(call = %self.order.call.0, %error, "the stream did not open");

@@ -330,15 +330,7 @@ impl Handset {
                 let codecs = [Codec::Pcmu, Codec::Pcma];
                 let answer = Answer::new(&offer, reservation.addr(), &codecs, true, session)
                     .map_err(|error| error.to_string())?;
-                let remote = answer.remote();
-                let spec = StreamSpec {
-                    remote: remote.addr,
-                    codec: remote.codec,
-                    payload_type: remote.payload_type,
-                    event: remote.event,
-                    latch: false,
-                    media_timeout: Duration::from_secs(60),
-                };
+                let spec = StreamSpec::agreed(answer.remote(), false, Duration::from_secs(60));
                 let sdp = answer.as_str().to_owned();
                 let stream = self
                     .media

@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -23,6 +24,25 @@ pub fn udp_port() -> u16 {
 pub fn tcp_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free TCP port");
     listener.local_addr().expect("its address").port()
+}
+
+/// Waits until somebody listens on UDP `port`, as the kernel's table tells.
+pub fn wait_for_udp(port: u16) {
+    let wanted = format!(":{port:04X} ");
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        let table = fs::read_to_string("/proc/net/udp").expect("the kernel's table of UDP sockets");
+        let local = |line: &str| line.split_whitespace().nth(1).map(|at| format!("{at} "));
+        if table
+            .lines()
+            .filter_map(local)
+            .any(|at| at.ends_with(&wanted))
+        {
+            return;
+        }
+        assert!(Instant::now() < until, "nobody listens on UDP port {port}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// A child process that is killed when the test is done with it.
@@ -68,6 +88,17 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        // Asked first: one that has children of its own ends them then.
+        if let Ok(id) = i32::try_from(self.child.id()) {
+            let _ = nix::sys::signal::kill(
+                nix::unistd::Pid::from_raw(id),
+                nix::sys::signal::Signal::SIGTERM,
+            );
+        }
+        let until = Instant::now() + Duration::from_secs(2);
+        while Instant::now() < until && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         // It may have ended by itself; then there is nothing to kill.
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -110,7 +141,7 @@ impl Sipp {
             .arg(folder.path().join("errors.log"))
             .arg("127.0.0.1");
         let process = Running::start(&mut command, "sipp", &folder.path().join("sipp.log"));
-        std::thread::sleep(Duration::from_millis(300));
+        wait_for_udp(port);
         Sipp {
             process,
             port,
@@ -156,8 +187,15 @@ pub struct Wanted<'a> {
 }
 
 impl Ringtrue {
-    /// Starts it and waits until it is ready.
+    /// Starts it, with media ports for fifty calls, and waits until it is ready.
     pub async fn start(wanted: Wanted<'_>) -> Ringtrue {
+        // Apart from those of other tests that run beside it.
+        let first = 20_000 + (tcp_port() % 200) * 100;
+        Ringtrue::start_with(wanted, first..=first + 98).await
+    }
+
+    /// Starts it with these media ports and waits until it is ready.
+    pub async fn start_with(wanted: Wanted<'_>, media: RangeInclusive<u16>) -> Ringtrue {
         let folder = TempDir::new().expect("a folder");
         let at = folder.path();
         short_prompts(&at.join("prompts/en-GB"));
@@ -178,8 +216,8 @@ impl Ringtrue {
              [trunk.peer]\nproxy = \"{4}\"\n{5}\n[call]\n{6}\n",
             at.display(),
             udp_port(),
-            20_000 + (http % 200) * 100,
-            20_000 + (http % 200) * 100 + 98,
+            media.start(),
+            media.end(),
             wanted.proxy,
             wanted.trunk,
             wanted.call,
@@ -276,6 +314,28 @@ impl Ringtrue {
             }
             assert!(Instant::now() < until, "no end: {body}\n{}", self.log());
         }
+    }
+
+    /// How the keys of an ended challenge were heard, in order: `# rfc4733`.
+    pub async fn keys(&self, id: &str) -> Vec<String> {
+        let answer = self
+            .client
+            .get(format!("{}/v1/challenges/{id}/events", self.base))
+            .bearer_auth(&self.token)
+            .send()
+            .await
+            .expect("an answer");
+        let events = answer.text().await.expect("events until the end");
+        let data = events
+            .lines()
+            .filter_map(|line| line.strip_prefix("data: "));
+        data.filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .filter(|event| event["event"] == "key")
+            .map(|event| {
+                let word = |name: &str| event[name].as_str().unwrap_or("?").to_owned();
+                format!("{} {}", word("digit"), word("source"))
+            })
+            .collect()
     }
 
     /// What it logged.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::memory::{KeySound, Memory};
 use crate::answer::{Alongside, AnsweredBy, Classifier};
-use crate::audio::{Codec, FRAME_SAMPLES, Outline, SAMPLE_RATE, g711};
+use crate::audio::{FRAME_SAMPLES, Outline, SAMPLE_RATE, g711};
 use crate::dtmf::{Detection, Detector, DetectorConfig, Digit};
 use crate::rtp::Heard;
 
@@ -31,7 +31,6 @@ pub(super) enum Tone {
 /// The ear of one stream. Allocates nothing after it is made.
 #[derive(Debug)]
 pub(super) struct Listening {
-    codec: Codec,
     detector: Detector,
     clock: Clock,
     classifier: Classifier,
@@ -84,10 +83,9 @@ struct Clock {
 }
 
 impl Listening {
-    /// An ear for one codec.
-    pub(super) fn new(codec: Codec) -> Listening {
+    /// An ear that has heard nothing yet.
+    pub(super) fn new() -> Listening {
         Listening {
-            codec,
             detector: Detector::new(DetectorConfig::default()),
             clock: Clock::default(),
             classifier: Classifier::new(),
@@ -120,20 +118,19 @@ impl Listening {
         self.answered_by.take()
     }
 
-    /// The session was described anew.
-    pub(super) fn renegotiated(&mut self, codec: Codec) {
-        self.codec = codec;
-    }
-
     /// Listens to what was received.
     pub(super) fn hear(&mut self, heard: Heard<'_>, tell: &mut impl FnMut(Tone)) {
         match heard {
-            Heard::Audio { payload, ended } => {
+            Heard::Audio {
+                codec,
+                payload,
+                ended,
+            } => {
                 let end = self.detector.position() + payload.len() as u64;
                 self.clock.anchor = Some((end, ended));
                 let mut buffer = [0; FRAME_SAMPLES];
                 for octets in payload.chunks(FRAME_SAMPLES) {
-                    let count = g711::decode_into(self.codec, octets, &mut buffer);
+                    let count = g711::decode_into(codec, octets, &mut buffer);
                     self.feed(buffer.get(..count).unwrap_or_default(), tell);
                 }
             }
@@ -251,10 +248,12 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audio::Codec;
     use crate::dtmf::{Generator, KeyShape};
 
     /// A phone's audio: plays and loses tones and silence, 20 ms at a time.
     struct Phone {
+        codec: Codec,
         listening: Listening,
         start: Instant,
         at: u64,
@@ -264,7 +263,8 @@ mod tests {
     impl Phone {
         fn new(codec: Codec) -> Phone {
             Phone {
-                listening: Listening::new(codec),
+                codec,
+                listening: Listening::new(),
                 start: Instant::now(),
                 at: 0,
                 told: Vec::new(),
@@ -281,9 +281,10 @@ mod tests {
         fn play(&mut self, samples: &[i16]) {
             for frame in samples.chunks(160) {
                 self.at += frame.len() as u64;
-                let octets = g711::encode_all(self.listening.codec, frame);
+                let octets = g711::encode_all(self.codec, frame);
                 let ended = self.start + Duration::from_micros(self.at * 125);
                 self.hear(Heard::Audio {
+                    codec: self.codec,
                     payload: &octets,
                     ended,
                 });

@@ -29,7 +29,8 @@ use super::wire::Tap;
 use crate::answer::AnsweredBy;
 use crate::audio::{Codec, Prompt};
 use crate::dtmf::Digit;
-use crate::rtp::Statistics;
+use crate::rtp::{Media, Statistics};
+use crate::sdp::RemoteAudio;
 
 pub use memory::KeySound;
 pub use plane::{MediaError, MediaPlane, Reservation};
@@ -70,16 +71,41 @@ impl StreamId {
 pub struct StreamSpec {
     /// Where the other side wants our packets, and where its own come from.
     pub remote: SocketAddr,
-    /// The codec of both directions.
+    /// The codec to send with.
     pub codec: Codec,
     /// Its payload type, as negotiated.
     pub payload_type: u8,
-    /// The payload type of telephone events, if they were negotiated.
+    /// The payload type to send telephone events with, if they were negotiated.
     pub event: Option<u8>,
+    /// What the payload types of the packets that come mean.
+    pub hears: Media,
     /// Whether the first source of valid RTP is taken for the peer, whatever its address.
     pub latch: bool,
     /// Without a packet for this long, [`StreamNews::NoMedia`] is reported.
     pub media_timeout: Duration,
+}
+
+impl StreamSpec {
+    /// A stream as the descriptions agreed on it.
+    pub fn agreed(remote: &RemoteAudio, latch: bool, media_timeout: Duration) -> StreamSpec {
+        let events = remote.event.into_iter().chain(remote.event_alias);
+        let hears = events.fold(Media::default(), Media::with_event);
+        let hears = remote
+            .payloads
+            .iter()
+            .fold(hears, |hears, (payload_type, codec)| {
+                hears.with_audio(*payload_type, *codec)
+            });
+        StreamSpec {
+            remote: remote.addr,
+            codec: remote.codec,
+            payload_type: remote.payload_type,
+            event: remote.event,
+            hears,
+            latch,
+            media_timeout,
+        }
+    }
 }
 
 /// A command to a stream.

@@ -14,7 +14,7 @@ use super::pressing::{Pressed, Pressing};
 use super::wheel::{SLOTS, Tick};
 use super::{StreamCommand, StreamEvent, StreamId, StreamNews, StreamReport, StreamSpec};
 use crate::audio::{Codec, FRAME_SAMPLES, Outline};
-use crate::rtp::{Arrival, MAX_PACKET, Media, Peer, Received, Receiver, Sender};
+use crate::rtp::{Arrival, MAX_PACKET, Peer, Received, Receiver, Sender};
 use crate::voice::keys::{KeyPress, Keys};
 use crate::voice::wire::{Plane, Tap};
 
@@ -99,13 +99,6 @@ fn peer(spec: &StreamSpec) -> Peer {
     }
 }
 
-fn media(spec: &StreamSpec) -> Media {
-    Media {
-        audio: spec.payload_type,
-        event: spec.event,
-    }
-}
-
 impl Ears {
     fn post(&mut self, at: Instant, news: StreamNews) {
         let stream = self.id;
@@ -161,11 +154,11 @@ impl Stream {
             payload_type: spec.payload_type,
             event: spec.event,
             sender,
-            receiver: Receiver::new(peer(&spec), media(&spec)),
+            receiver: Receiver::new(peer(&spec), spec.hears),
             ears: Ears {
                 id,
-                listening: Listening::new(spec.codec),
-                keys: Keys::new(spec.event.is_some()),
+                listening: Listening::new(),
+                keys: Keys::new(spec.hears.has_events()),
                 outbox: Outbox::default(),
             },
             playback: Playback::default(),
@@ -219,12 +212,11 @@ impl Stream {
                 self.ears.press(key);
             }
             StreamCommand::Redirect(spec) => {
-                self.receiver.redirect(peer(&spec), media(&spec));
+                self.receiver.redirect(peer(&spec), spec.hears);
                 self.codec = spec.codec;
                 self.payload_type = spec.payload_type;
                 self.event = spec.event;
-                self.ears.keys.renegotiated(spec.event.is_some());
-                self.ears.listening.renegotiated(spec.codec);
+                self.ears.keys.renegotiated(spec.hears.has_events());
                 self.alive = now;
             }
             StreamCommand::Close => {}

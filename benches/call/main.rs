@@ -1,0 +1,84 @@
+//! What calls cost, against SIPp: `cargo bench --bench call [-- CASE...]`.
+//!
+//! - `signalling`: INVITE to BYE by the endpoint and its socket, against SIPp's built-in `uas`, as
+//!   many at once as SIPp keeps up with. CPU time of the thread that does it all.
+//! - `verification`: whole verifications through `ringtrue serve`: HTTP, SQLite, SIP, 1.6 s of RTP
+//!   both ways, `#`. CPU time of that process, all threads, over 500 calls at 50 a second.
+//! - `soak [CALLS [PER_SECOND]]`: the same for long, with the process's memory on the way.
+//!
+//! Beside each stands the bare price of its packets: the same number of datagrams of the same
+//! length sent and received through loopback sockets by a loop that does nothing else.
+
+#[path = "../../tests/peers/mod.rs"]
+mod peers;
+mod signalling;
+mod verification;
+
+use std::net::UdpSocket;
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+
+fn main() -> anyhow::Result<()> {
+    let words: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with("--"))
+        .collect();
+    let is_wanted = |case: &str| words.is_empty() || words.iter().any(|word| word == case);
+    if is_wanted("signalling") {
+        runtime()?.block_on(signalling::run())?;
+    }
+    if is_wanted("verification") {
+        runtime()?.block_on(verification::run(500, 50))?;
+    }
+    if words.iter().any(|word| word == "soak") {
+        let mut numbers = words.iter().filter_map(|word| word.parse().ok());
+        let (calls, rate) = (
+            numbers.next().unwrap_or(100_000),
+            numbers.next().unwrap_or(100),
+        );
+        runtime()?.block_on(verification::run(calls, rate))?;
+    }
+    Ok(())
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+}
+
+/// CPU time of this thread.
+fn thread_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)
+        .map(Duration::from)
+        .unwrap_or_default()
+}
+
+/// CPU time of sending a datagram of that length over the loopback, and of receiving one, by
+/// system calls alone.
+fn bare(octets: usize) -> anyhow::Result<(Duration, Duration)> {
+    const AT_ONCE: u32 = 64;
+    const ROUNDS: u32 = 1_000;
+    let (ours, theirs) = (
+        UdpSocket::bind("127.0.0.1:0")?,
+        UdpSocket::bind("127.0.0.1:0")?,
+    );
+    let to = theirs.local_addr()?;
+    let datagram = vec![0x55; octets];
+    let mut buffer = vec![0; 65_535];
+    let (mut sending, mut receiving) = (Duration::ZERO, Duration::ZERO);
+    for _ in 0..ROUNDS {
+        let start = thread_time();
+        for _ in 0..AT_ONCE {
+            ours.send_to(&datagram, to)?;
+        }
+        let sent = thread_time();
+        for _ in 0..AT_ONCE {
+            theirs.recv_from(&mut buffer)?;
+        }
+        sending += sent - start;
+        receiving += thread_time() - sent;
+    }
+    Ok((sending / (AT_ONCE * ROUNDS), receiving / (AT_ONCE * ROUNDS)))
+}

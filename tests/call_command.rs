@@ -1,0 +1,101 @@
+//! `ringtrue call`: one verification from the command line against SIPp, its ladder, its capture
+//! and its picture.
+
+mod peers;
+
+use std::fs;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use peers::{Sipp, short_prompts};
+
+const NUMBER: &str = "+447400123456";
+
+/// Runs `ringtrue call` against `scenario`; files go to `folder`.
+fn call(scenario: &str, folder: &TempDir) -> Output {
+    let phone = Sipp::start(scenario, Duration::from_millis(1_500));
+    let at = folder.path();
+    short_prompts(&at.join("prompts/en-GB"));
+    fs::create_dir(at.join("rules")).expect("a folder");
+    let rule = "[[rule]]\nprefix = \"+\"\ntrunk = \"peer\"\nlocale = \"en-GB\"\n";
+    fs::write(at.join("rules/all.toml"), rule).expect("a rule");
+    let config = format!(
+        "[sip]\nbind = \"127.0.0.1:0\"\n[media]\nbind = \"127.0.0.1\"\nports = \"23000-23098\"\n\
+         [prompts]\ndir = \"{0}/prompts\"\n[dialplan]\ndir = \"{0}/rules\"\n\
+         [trunk.peer]\nproxy = \"127.0.0.1:{1}\"\nmax_calls = 10\n\
+         [call]\nprompt_plays = 2\npause_between_plays = \"1s\"\nlisten_first = \"200ms\"\n",
+        at.display(),
+        phone.port
+    );
+    fs::write(at.join("ringtrue.toml"), config).expect("a configuration");
+    let output = Command::new(env!("CARGO_BIN_EXE_ringtrue"))
+        .current_dir(at)
+        .args(["call", NUMBER, "--pcap", "call.pcap", "--svg", "call.svg"])
+        .output()
+        .expect("ringtrue runs");
+    phone.succeeds();
+    output
+}
+
+#[test]
+fn an_approval_is_drawn_captured_and_heard_again() {
+    let folder = TempDir::new().expect("a folder");
+    let output = call("hash-rfc4733", &folder);
+    let ladder = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    for line in [
+        "─ INVITE (sdp) ─",
+        "─ 180 Ringing ─",
+        "─ 200 OK (sdp) ─",
+        "─ ACK ─",
+        "● # heard by RFC 4733",
+        "● Approved: key_pressed",
+        "─ BYE ─",
+        "─ 200 OK to BYE ─",
+    ] {
+        assert!(ladder.contains(line), "{line} is missing:\n{ladder}");
+    }
+    let shown = [&output.stdout[..], &output.stderr[..]].concat();
+    let shown = String::from_utf8_lossy(&shown);
+    assert!(!shown.contains("7400123456"), "{shown}");
+
+    let svg = fs::read_to_string(folder.path().join("call.svg")).expect("a picture");
+    assert!(svg.contains("INVITE (sdp)") && svg.contains("Approved: key_pressed"));
+    assert!(!svg.contains("7400123456"));
+
+    let decoded = Command::new(env!("CARGO_BIN_EXE_ringtrue"))
+        .current_dir(folder.path())
+        .args(["dtmf", "decode", "--format", "tsv", "call.pcap"])
+        .output()
+        .expect("ringtrue runs");
+    let keys = String::from_utf8_lossy(&decoded.stdout);
+    let keys: Vec<&str> = keys
+        .lines()
+        .filter_map(|line| line.split('\t').nth(3))
+        .collect();
+    assert_eq!(keys, ["#"], "{decoded:?}");
+}
+
+#[test]
+fn a_refusal_is_the_exit_code() {
+    let folder = TempDir::new().expect("a folder");
+    let output = call("busy", &folder);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let ladder = String::from_utf8_lossy(&output.stdout);
+    assert!(ladder.contains("● Failed: busy"), "{ladder}");
+}
+
+#[test]
+fn a_reader_that_has_read_enough_is_no_error() {
+    let output = Command::new("sh")
+        .arg("-c")
+        .arg(format!(
+            "{} config default | head -n 1",
+            env!("CARGO_BIN_EXE_ringtrue")
+        ))
+        .output()
+        .expect("a shell");
+    assert!(output.stderr.is_empty(), "{output:?}");
+}
