@@ -1,11 +1,13 @@
 //! The detector measured: quality beside SpanDSP, talk-off, speed.
 //!
 //! `cargo bench --bench dtmf` runs all and writes the tables into `docs/dtmf.md`;
-//! `cargo bench --bench dtmf -- quality [CELL]`, `-- talkoff` or `-- speed` runs one and prints it.
+//! `cargo bench --bench dtmf -- quality [CELL]`, `-- talkoff`, `-- margin`, `-- answers` or `-- speed`
+//! runs one and prints it.
 //! Needs Debian's `gcc`, `libspandsp-dev` and the `asterisk-*-wav` packages named in `corpus.rs`.
 //! `DTMF_TRIALS` sets the trials a digit of each cell, 128 if unset; `DTMF_PASSES` how many of the
 //! ways of playing the recordings are tried; `DTMF_FAULTS` lists every trial that went wrong.
 
+mod answers;
 mod channel;
 mod corpus;
 mod quality;
@@ -32,7 +34,7 @@ fn main() -> anyhow::Result<()> {
     let default = DetectorConfig::default();
     // How near speech comes to a key: the same with a weaker demand on the ratio of tones to rest.
     let weaker = DetectorConfig {
-        snr_db: 4.0,
+        snr_db: 6.0,
         ..default
     };
     match words.first().map(String::as_str) {
@@ -45,15 +47,21 @@ fn main() -> anyhow::Result<()> {
         Some("margin") => {
             talkoff::table(passes, weaker)?;
         }
+        Some("answers") => {
+            answers::table()?;
+        }
         Some("speed") => {
             speed::table()?;
         }
-        Some(other) => anyhow::bail!("no part named {other}: quality, talkoff, margin or speed"),
+        Some(other) => {
+            anyhow::bail!("no part named {other}: quality, talkoff, margin, answers or speed")
+        }
         None => {
             let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/dtmf.md");
             let mut page = std::fs::read_to_string(path).context(path)?;
             put(&mut page, "speed", &speed::table()?)?;
             put(&mut page, "quality", &quality::table(trials, None)?)?;
+            put(&mut page, "answers", &answers::table()?)?;
             put(&mut page, "talkoff", &talkoff::table(passes, default)?)?;
             std::fs::write(path, page)?;
         }

@@ -614,6 +614,7 @@ fn span_at(audio: &[f32], oldest: u64, centre: u64) -> Option<&[f32; SPAN]> {
 mod tests {
     use super::*;
     use crate::dtmf::{Generator, KeyShape};
+    use proptest::prelude::*;
 
     fn keys_in(samples: &[i16]) -> String {
         let mut keys = String::new();
@@ -759,6 +760,78 @@ mod tests {
         );
         for (index, samples) in all.iter().enumerate() {
             assert_eq!(keys_in(samples), "", "signal {index}");
+        }
+    }
+
+    /// A stretch of a stream: a key's tones, noise, silence, or nothing that was received.
+    #[derive(Debug, Clone)]
+    enum Stretch {
+        Tone(u8, i16),
+        Noise(i16),
+        Silence,
+        Lost,
+    }
+
+    fn stretches() -> impl Strategy<Value = Vec<(Stretch, u16)>> {
+        let stretch = prop_oneof![
+            (0u8..16, 10i16..16_000).prop_map(|(code, level)| Stretch::Tone(code, level)),
+            (1i16..i16::MAX).prop_map(Stretch::Noise),
+            Just(Stretch::Silence),
+            Just(Stretch::Lost),
+        ];
+        prop::collection::vec((stretch, 1u16..2_500), 1..24)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+        /// Whatever comes: each key that began ends before the next begins, and time never goes
+        /// back.
+        #[test]
+        fn each_key_ends_before_the_next_begins(stretches in stretches()) {
+            let mut detector = Detector::new(DetectorConfig::default());
+            let mut told = Vec::new();
+            let mut state = 1u32;
+            for (stretch, length) in stretches {
+                let mut samples = vec![0i16; usize::from(length)];
+                match stretch {
+                    Stretch::Lost => {
+                        detector.gap(length.into(), &mut |d| told.push(d));
+                        continue;
+                    }
+                    Stretch::Silence => {}
+                    Stretch::Noise(most) => {
+                        for x in &mut samples {
+                            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                            *x = ((state >> 16) as i16) % most;
+                        }
+                    }
+                    Stretch::Tone(code, level) => {
+                        let (low, high) = Digit::from_event(code).unwrap().frequencies();
+                        for (n, x) in samples.iter_mut().enumerate() {
+                            let turn = std::f64::consts::TAU * n as f64 / 8_000.0;
+                            let both = (turn * low).sin() + (turn * high).sin();
+                            *x = (both * f64::from(level)) as i16;
+                        }
+                    }
+                }
+                detector.feed(&samples, &mut |d| told.push(d));
+            }
+            detector.finish(&mut |d| told.push(d));
+            let (mut sounding, mut last) = (None, 0);
+            for detection in told {
+                match detection {
+                    Detection::Began { digit, start_sample, decided_sample, .. } => {
+                        prop_assert_eq!(sounding.replace(digit), None);
+                        prop_assert!(last <= start_sample && start_sample <= decided_sample);
+                    }
+                    Detection::Ended { digit, start_sample, end_sample, .. } => {
+                        prop_assert_eq!(sounding.take(), Some(digit));
+                        prop_assert!(start_sample <= end_sample);
+                        last = end_sample;
+                    }
+                }
+            }
+            prop_assert_eq!(sounding, None);
         }
     }
 }

@@ -628,6 +628,12 @@ static DIAL_WAVES: LazyLock<Vec<(f32, Wave)>> = LazyLock::new(|| {
         .collect()
 });
 
+/// How much of the rest a dial tone can be, in terms of what a first look finds of it: two tones,
+/// between two candidates each.
+const DIAL_PAIR: f32 = 2.4;
+/// The key's tones are not told apart well from a dial tone's before both are fitted: 3 dB.
+const DIAL_GRACE: f32 = 0.5;
+
 /// The fit with one or two tones of a dial tone beneath.
 #[inline(always)]
 fn over_dial_tone(
@@ -649,7 +655,14 @@ fn over_dial_tone(
             }
         }
         // Half the power of the rest, and the other half is the next tone's; or it is no dial tone.
-        if power * 2.0 / WINDOW as f32 <= 0.25 * dot(&rest, &rest) {
+        let whole = dot(&rest, &rest);
+        let share = power * 2.0 / (WINDOW as f32 * whole.max(1e-9));
+        if share <= 0.25 {
+            return None;
+        }
+        // What two such tones would leave must be little enough beside the key, or nothing is won.
+        let left = whole / WINDOW as f32 * (1.0 - share * DIAL_PAIR).max(0.0);
+        if plain.signal < left * 10f32.powf(limits.snr_db / 10.0) * DIAL_GRACE {
             return None;
         }
         hz[count - 1] = best;

@@ -5,6 +5,7 @@ use std::f32::consts::TAU;
 use super::*;
 use crate::audio::{Codec, g711, pcm, resample, wav};
 use crate::dtmf::{Digit, Generator, KeyShape, amplitude, line};
+use proptest::prelude::*;
 use rand::SeedableRng;
 
 fn ms(ms: usize) -> usize {
@@ -280,5 +281,28 @@ fn pieces_of_any_length_say_the_same() {
             Some(AnsweredBy::Person),
             "{length}"
         );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+    /// Any samples in any pieces beside any level: it never panics, and says only what it then
+    /// holds.
+    #[test]
+    fn whatever_is_heard_the_last_word_is_what_is_believed(
+        pieces in prop::collection::vec(
+            (prop::collection::vec(any::<i16>(), 0..700), -200f32..200.0, any::<bool>()),
+            0..40,
+        ),
+        pause in any::<u64>(),
+    ) {
+        let mut classifier = Classifier::new();
+        let mut told = None;
+        for (samples, sent_dbm0, key) in pieces {
+            let alongside = Alongside { sent_dbm0, key };
+            told = classifier.feed(&samples, alongside).or(told);
+        }
+        told = classifier.pause(pause).or(told);
+        prop_assert_eq!(told, classifier.answered_by());
     }
 }
