@@ -142,6 +142,7 @@ impl Baresip {
             proxy: format!("127.0.0.1:{}", self.port),
             trunk: "latch = true",
             call: CALL,
+            rule: "",
         })
         .await
     }

@@ -60,6 +60,7 @@ async fn verify(algorithm: &str, password: &str) -> (String, String, Option<Sipp
             "domain = \"carrier.example\"\nusername = \"ringtrue\"\npassword = \"{password}\""
         ),
         call: QUICK,
+        rule: "",
     })
     .await;
     let id = ringtrue.challenge(NUMBER).await;

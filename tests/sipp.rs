@@ -20,7 +20,13 @@ async fn verify(scenario: &str, wait_ms: u64, call: &str, trunk: &str) -> String
 async fn run(scenario: &str, wait_ms: u64, call: &str, trunk: &str) -> (String, Vec<String>) {
     let phone = Sipp::start(scenario, Duration::from_millis(wait_ms));
     let proxy = format!("127.0.0.1:{}", phone.port);
-    let ringtrue = Ringtrue::start(Wanted { proxy, trunk, call }).await;
+    let ringtrue = Ringtrue::start(Wanted {
+        proxy,
+        trunk,
+        call,
+        rule: "",
+    })
+    .await;
     let id = ringtrue.challenge(NUMBER).await;
     let outcome = ringtrue.outcome(&id).await;
     phone.succeeds();

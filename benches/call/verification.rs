@@ -53,6 +53,7 @@ pub async fn run(calls: u64, rate: u64) -> anyhow::Result<()> {
         proxy: format!("127.0.0.1:{port}"),
         trunk: "max_calls = 2000",
         call: CALL,
+        rule: "",
     };
     // A port rests for five seconds after its call.
     let ringtrue = Ringtrue::start_with(wanted, 20_000..=29_998).await;

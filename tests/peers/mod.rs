@@ -185,8 +185,10 @@ pub struct Wanted<'a> {
     pub proxy: String,
     /// More lines of `[trunk.peer]`.
     pub trunk: &'a str,
-    /// Lines of `[call]`.
+    /// Lines of `[call]`, and sections after it.
     pub call: &'a str,
+    /// More lines of the dialplan's one rule.
+    pub rule: &'a str,
 }
 
 impl Ringtrue {
@@ -205,7 +207,10 @@ impl Ringtrue {
         fs::create_dir_all(at.join("dialplans")).expect("a folder");
         fs::write(
             at.join("dialplans/all.toml"),
-            "[[rule]]\nprefix = \"+\"\ntrunk = \"peer\"\nlocale = \"en-GB\"\n",
+            format!(
+                "[[rule]]\nprefix = \"+\"\ntrunk = \"peer\"\nlocale = \"en-GB\"\n{}\n",
+                wanted.rule
+            ),
         )
         .expect("a dialplan");
         let http = tcp_port();
@@ -286,6 +291,32 @@ impl Ringtrue {
         let body: Value = answer.json().await.expect("JSON");
         assert_eq!(status, 201, "{body}");
         body["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Posts JSON below `/v1/challenges`; the status and the answer.
+    pub async fn post(&self, path: &str, body: Value) -> (u16, Value) {
+        let answer = self
+            .client
+            .post(format!("{}/v1/challenges{path}", self.base))
+            .bearer_auth(&self.token)
+            .json(&body)
+            .send()
+            .await
+            .expect("an answer");
+        let status = answer.status().as_u16();
+        (status, answer.json().await.expect("JSON"))
+    }
+
+    /// How a challenge stands.
+    pub async fn get(&self, id: &str) -> Value {
+        let answer = self
+            .client
+            .get(format!("{}/v1/challenges/{id}", self.base))
+            .bearer_auth(&self.token)
+            .send()
+            .await
+            .expect("an answer");
+        answer.json().await.expect("JSON")
     }
 
     /// Takes a challenge back.
