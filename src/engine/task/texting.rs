@@ -331,9 +331,8 @@ impl Task {
         }
         texting.inbound += 1;
         let now = Timestamp::now();
-        let random: [u8; 10] = rand::random();
-        let ms = now.as_millisecond().unsigned_abs();
-        let id = uuid::Builder::from_unix_timestamp_millis(ms, &random).into_uuid();
+        // In the order of their coming within a millisecond too.
+        let id = Uuid::now_v7();
         tracing::info!(
             message = %id,
             %by,
