@@ -11,7 +11,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
 use tracing::warn;
@@ -82,18 +82,21 @@ impl Keeper {
         thread::Builder::new()
             .name("evidence".into())
             .spawn(move || {
+                let mut purge_at = Instant::now();
                 loop {
-                    purge(&keeping, SystemTime::now());
-                    loop {
-                        match waiting.recv_timeout(PURGE_EVERY) {
-                            Ok(piece) => {
-                                if let Err(error) = write(&keeping.folder, &piece) {
-                                    warn!(call = %piece.call.0, %error, "the evidence of a key was not kept");
-                                }
+                    // Whatever comes meanwhile: a busy service keeps nothing longer than an idle one.
+                    if Instant::now() >= purge_at {
+                        purge(&keeping, SystemTime::now());
+                        purge_at = Instant::now() + PURGE_EVERY;
+                    }
+                    match waiting.recv_timeout(purge_at.saturating_duration_since(Instant::now())) {
+                        Ok(piece) => {
+                            if let Err(error) = write(&keeping.folder, &piece) {
+                                warn!(call = %piece.call.0, %error, "the evidence of a key was not kept");
                             }
-                            Err(RecvTimeoutError::Timeout) => break,
-                            Err(RecvTimeoutError::Disconnected) => return,
                         }
+                        Err(RecvTimeoutError::Timeout) => {}
+                        Err(RecvTimeoutError::Disconnected) => return,
                     }
                 }
             })?;
