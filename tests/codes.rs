@@ -46,7 +46,7 @@ struct House {
 
 async fn house() -> House {
     let mut config = EngineConfig::default();
-    config.text.resend_after = Duration::from_millis(1200);
+    config.text.resend_after = Duration::from_secs(3);
     config.text.resends = 1;
     house_with(config).await
 }
@@ -395,7 +395,7 @@ async fn a_text_is_sent_again_after_a_while_and_not_without_end() {
     let answer = house.post(&resend, json!({})).await;
     assert!(answer.headers().contains_key(RETRY_AFTER));
     problem(answer, Kind::ResendTooSoon).await;
-    sleep(Duration::from_millis(1250)).await;
+    sleep(Duration::from_millis(3050)).await;
     let answer = house.post(&resend, json!({})).await;
     assert_eq!(answer.status(), StatusCode::OK);
     let shown = read(answer).await;

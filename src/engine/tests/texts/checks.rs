@@ -222,7 +222,7 @@ async fn an_attempt_is_answered_only_once_it_is_durable() {
 async fn an_approval_by_code_that_could_not_be_kept_in_time_never_was() {
     let mut house = text_house().await;
     let brief = Begin {
-        time_to_live: Some(Duration::from_millis(600)),
+        time_to_live: Some(Duration::from_millis(2000)),
         ..sms()
     };
     let (id, _, right) = house.texted(brief).await;
@@ -230,7 +230,7 @@ async fn an_approval_by_code_that_could_not_be_kept_in_time_never_was() {
     let engine = house.engine().clone();
     let entered = code(&right);
     let waiting = tokio::spawn(async move { engine.check(&tenant(), id, entered).await });
-    sleep(Duration::from_millis(800)).await;
+    sleep(Duration::from_millis(2300)).await;
     house.house.store.break_(false);
     assert_eq!(ended(waiting.await.expect("answers")), Reason::TimedOut);
     assert_eq!(
@@ -352,7 +352,7 @@ async fn many_at_once_all_end_once_and_truly() {
                 let to = PhoneNumber::parse(&format!("+4479111{:05}", 20_000 + n));
                 let begin = Begin {
                     to: to.expect("a number"),
-                    time_to_live: Some(Duration::from_millis(1500)),
+                    time_to_live: Some(Duration::from_millis(3000)),
                     ..sms()
                 };
                 let e164 = begin.to.e164().to_owned();

@@ -41,7 +41,7 @@ async fn attempts_and_code_outlive_the_process_and_no_attempt_is_won() {
 async fn what_outlived_the_process_expires_when_it_was_to() {
     let mut house = text_house().await;
     let brief = Begin {
-        time_to_live: Some(Duration::from_millis(1500)),
+        time_to_live: Some(Duration::from_millis(3000)),
         ..sms()
     };
     let (id, _, right) = house.texted(brief).await;
