@@ -345,10 +345,12 @@ impl Picture<'_> {
         let least = self.shown.config.snr_db;
         axis.limit(on, least, &format!("least {least:.0} dB"));
         for verdict in self.shown.verdicts {
-            let Some(measures) = verdict.measures else {
+            let middle = verdict.start_sample + 128;
+            let shown = (self.shown.first_sample..=self.last_sample()).contains(&middle);
+            let Some(measures) = verdict.measures.filter(|_| shown) else {
                 continue;
             };
-            let at = (self.x(verdict.start_sample + 128), axis.y(measures.snr_db));
+            let at = (self.x(middle), axis.y(measures.snr_db));
             let colour = verdict.refusal.map_or(GOOD, refusal_colour);
             on.dot(at, 3.5, colour);
         }
