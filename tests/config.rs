@@ -736,6 +736,16 @@ fn parts_that_do_not_fit_each_other_are_told() {
         ),
         "{got}"
     );
+    let texts =
+        "[[rule]]\nprefix = \"+\"\ntrunk = false\nbinds = [\"sandbox\"]\nlocale = \"cy-GB\"\n";
+    let got = check(carrier, texts, &["en-GB"]);
+    assert!(
+        got.starts_with(
+            "rules/a.toml:5:10: there are no words for texts in cy-GB\n  \
+             fix: write them in the file under [text] wording, or use one of "
+        ),
+        "{got}"
+    );
     let got = check(carrier, &RULES.replace("en-GB", "fr-FR"), &["fr-FR"]);
     assert!(
         got.starts_with("ringtrue.toml: there are no prompts for en-GB"),

@@ -4,6 +4,7 @@ use super::bind::SANDBOX_CENTRE;
 use super::trunk::{SANDBOX_PROXY, host};
 use super::{Config, show};
 use crate::audio::Locale;
+use crate::challenge::{Purpose, Tenant};
 use crate::dialplan::Dialplan;
 use crate::document::{Fault, Faults, Place, resembling};
 use crate::sms::SmppLine;
@@ -34,6 +35,7 @@ impl Config {
         self.check_binds(&dialplan, &mut faults);
         let mut warnings = self.warnings(&dialplan);
         self.check_locales(&dialplan, &mut faults, &mut warnings);
+        check_words(&dialplan, &wording, &mut faults);
         faults.check()?;
         // A locale is named by many rules.
         warnings.sort();
@@ -276,5 +278,23 @@ impl Config {
             );
         }
         warnings
+    }
+}
+
+/// Checks that there are words in every locale in which a rule sends texts; words of another
+/// country stand in.
+fn check_words(dialplan: &Dialplan, wording: &Wording, faults: &mut Faults) {
+    let tenant = Tenant::default();
+    for (tag, place) in dialplan.text_locales() {
+        if wording.locale(&tenant, Purpose::SignIn, tag).is_err() {
+            let known = wording.locales().join(", ");
+            let fault = Fault::new(
+                place.clone(),
+                format!("there are no words for texts in {tag}"),
+            );
+            faults.push(fault.help(format!(
+                "write them in the file under [text] wording, or use one of {known}"
+            )));
+        }
     }
 }

@@ -179,6 +179,13 @@ impl Dialplan {
             .map(|ways| (&*ways.locale.value, &ways.locale.place))
     }
 
+    /// Every locale that a rule names which leads texts somewhere, with the place where it does.
+    pub fn text_locales(&self) -> impl Iterator<Item = (&str, &Place)> {
+        self.routes()
+            .filter(|ways| ways.text.is_some())
+            .map(|ways| (&*ways.locale.value, &ways.locale.place))
+    }
+
     fn routes(&self) -> impl Iterator<Item = &Ways> {
         self.rules.iter().filter_map(|rule| match &rule.verdict {
             Verdict::Route(ways) => Some(ways),
