@@ -56,6 +56,7 @@ const LENIENT: DetectorConfig = DetectorConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audio::{PromptLibrary, PromptName};
     use crate::dtmf::{Generator, KeyShape};
 
     #[test]
@@ -71,5 +72,19 @@ mod tests {
         let with_key = outline.iter().filter(|o| o.key.is_some()).count();
         assert!((5..=7).contains(&with_key), "{with_key}");
         assert_eq!(Outline::of(&[]), []);
+    }
+
+    /// A key taken for an echo would be a key that a person presses in vain.
+    #[test]
+    fn no_recording_that_comes_with_the_program_is_anywhere_near_a_key() {
+        let locale = PromptLibrary::DEFAULT_LOCALE.parse().unwrap();
+        let library = PromptLibrary::builtin(&locale).unwrap();
+        for set in library.sets() {
+            for name in PromptName::ALL {
+                let prompt = set.get(name);
+                let key = (0..prompt.frames()).find_map(|at| prompt.outline(at).key);
+                assert_eq!(key, None, "{} {}", set.locale(), prompt.name());
+            }
+        }
     }
 }
