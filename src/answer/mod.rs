@@ -15,7 +15,7 @@ use serde::Serialize;
 pub use classifier::{Alongside, Classifier};
 
 /// Who or what has answered a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AnsweredBy {
     /// Short speech, then silence: somebody says hello and waits.
@@ -58,5 +58,10 @@ impl AnsweredBy {
             AnsweredBy::Ringback => "ringback",
             AnsweredBy::Silence => "silence",
         }
+    }
+
+    /// The class of that name.
+    pub fn from_name(name: &str) -> Option<AnsweredBy> {
+        AnsweredBy::ALL.into_iter().find(|by| by.name() == name)
     }
 }

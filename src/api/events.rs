@@ -18,6 +18,7 @@ use super::App;
 use super::auth::Caller;
 use super::challenges::{id_of, not_found, parameters, unavailable, wait_refused};
 use super::problem::{Kind, Problem, ProblemBody};
+use crate::answer::AnsweredBy;
 use crate::challenge::{Entry, KeySource, Reason, State as ChallengeState, TextNews, Unsent, What};
 use crate::engine::Follow;
 
@@ -79,6 +80,10 @@ pub struct EventData {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub attempts_left: Option<u8>,
+    /// Who or what answered the call, by its sounds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub answered_by: Option<AnsweredBy>,
 }
 
 /// What an event says.
@@ -96,6 +101,8 @@ pub enum EventName {
     Answered,
     /// A key was pressed.
     Key,
+    /// The call's sounds tell who or what has answered.
+    AnsweredBy,
     /// A carrier has taken the text.
     Sent,
     /// The text left and no carrier answered: it may arrive or not.
@@ -139,6 +146,7 @@ impl EventData {
             took_ms: None,
             carrier_error: None,
             attempts_left: None,
+            answered_by: None,
         };
         match entry.what {
             What::Stage(stage) => data.event = ChallengeState::Open(stage).status().name(),
@@ -147,6 +155,10 @@ impl EventData {
                 data.digit = Some(key.digit.as_char());
                 data.source = Some(key.source);
                 data.counted = Some(key.counted);
+            }
+            What::AnsweredBy(by) => {
+                data.event = "answered_by";
+                data.answered_by = Some(by);
             }
             What::Text { sending, news } => {
                 data.text = Some(sending);

@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::answer::AnsweredBy;
 use crate::challenge::{Challenge, Channel, Purpose, Reason, Status, Text, TextState};
 
 /// A challenge: one question, "does this person hold this phone now?", with one outcome.
@@ -43,6 +44,8 @@ pub struct ChallengeView {
     /// When it ended; `null` while it is open.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub ended_at: Option<Timestamp>,
+    /// Who or what answered the call, if its sounds told; a guess, told with the outcome.
+    pub answered_by: Option<AnsweredBy>,
     /// How many more wrong codes may be entered; `null` for a call.
     pub attempts_left: Option<u8>,
     /// What is known of the last text; `null` for a call.
@@ -103,6 +106,7 @@ impl From<&Challenge> for ChallengeView {
             created_at: details.created,
             expires_at: details.expires,
             ended_at: challenge.life().ended(),
+            answered_by: challenge.life().answered_by(),
             attempts_left: challenge.attempts_left(),
             text: challenge.life().text().map(TextView::from),
         }

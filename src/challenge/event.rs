@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Reason, Stage, TextNews};
+use crate::answer::AnsweredBy;
 use crate::dtmf::Digit;
 
 /// What can happen to a challenge.
@@ -17,6 +18,8 @@ pub enum Event {
     Answered,
     /// A key was pressed. Noted, never acted on: what a key means is the call script's to say.
     Key(Key),
+    /// Its sounds told who or what has answered the call. Noted, never acted on.
+    AnsweredBy(AnsweredBy),
     /// Something happened to one of its texts.
     Text {
         /// Which of its texts, from 1.
@@ -89,6 +92,8 @@ pub enum What {
     Stage(Stage),
     /// A key was pressed.
     Key(Key),
+    /// Who or what answered the call, by its sounds.
+    AnsweredBy(AnsweredBy),
     /// Something happened to one of its texts.
     Text {
         /// Which of its texts, from 1.

@@ -6,6 +6,7 @@ use super::{
     Channel, Details, Entry, Event, Match, Outcome, Reason, Stage, State, Step, Text, TextNews,
     TextState, What,
 };
+use crate::answer::AnsweredBy;
 
 /// Lines of a log after which no more keys or receipts are noted: a phone that goes on pressing
 /// fills no disk.
@@ -19,6 +20,7 @@ pub struct Life {
     seq: u32,
     wrong: u8,
     text: Option<Text>,
+    answered_by: Option<AnsweredBy>,
 }
 
 /// A life as a store keeps it, to be [restored](Life::restore).
@@ -34,6 +36,8 @@ pub struct KeptLife {
     pub wrong: u8,
     /// What is known of its last text.
     pub text: Option<Text>,
+    /// Who or what answered the call, if its sounds told.
+    pub answered_by: Option<AnsweredBy>,
 }
 
 impl Life {
@@ -45,6 +49,7 @@ impl Life {
             seq: 1,
             wrong: 0,
             text: (details.channel == Channel::Sms).then(|| Text::queued(1)),
+            answered_by: None,
         };
         let entry = Entry {
             seq: 1,
@@ -63,6 +68,7 @@ impl Life {
             seq,
             wrong,
             text,
+            answered_by,
         } = kept;
         let channel = details.channel;
         let fits = match state {
@@ -73,12 +79,14 @@ impl Life {
         };
         let open_attempts = matches!(state, State::Ended(_)) || wrong < details.attempts.get();
         let texted = text.is_some() == (channel == Channel::Sms);
-        (fits && open_attempts && texted).then_some(Life {
+        let called = answered_by.is_none() || channel == Channel::Voice;
+        (fits && open_attempts && texted && called).then_some(Life {
             state,
             ended,
             seq,
             wrong,
             text,
+            answered_by,
         })
     }
 
@@ -105,6 +113,11 @@ impl Life {
     /// What is known of its last text; `None` for a call.
     pub fn text(&self) -> Option<&Text> {
         self.text.as_ref()
+    }
+
+    /// Who or what answered the call, if its sounds told.
+    pub fn answered_by(&self) -> Option<AnsweredBy> {
+        self.answered_by
     }
 
     /// Applies an event. See [`super::Challenge::apply`].
@@ -134,7 +147,11 @@ impl Life {
                 self.state = State::Ended(reason);
                 self.ended = Some(now);
             }
-            What::Key(_) | What::Text { .. } | What::Resent { .. } | What::WrongCode { .. } => {}
+            What::Key(_)
+            | What::AnsweredBy(_)
+            | What::Text { .. }
+            | What::Resent { .. }
+            | What::WrongCode { .. } => {}
         }
         self.seq += 1;
         Step::Noted(Entry {
@@ -145,12 +162,16 @@ impl Life {
     }
 
     /// What an event means to a challenge by phone call. No code approves it.
-    fn called(&self, event: Event, stage: Stage) -> Option<What> {
+    fn called(&mut self, event: Event, stage: Stage) -> Option<What> {
         Some(match event {
             Event::Dialling if stage < Stage::Dialling => What::Stage(Stage::Dialling),
             Event::Ringing if stage < Stage::Ringing => What::Stage(Stage::Ringing),
             Event::Answered if stage < Stage::Answered => What::Stage(Stage::Answered),
             Event::Key(key) if self.seq < LONG_LOG => What::Key(key),
+            Event::AnsweredBy(by) if stage == Stage::Answered && self.answered_by.is_none() => {
+                self.answered_by = Some(by);
+                What::AnsweredBy(by)
+            }
             Event::Ended(Reason::KeyPressed) if stage == Stage::Answered => {
                 What::Ended(Reason::KeyPressed)
             }
@@ -284,6 +305,7 @@ mod tests {
             Event::Ringing,
             Event::Answered,
             Event::Key(key()),
+            Event::AnsweredBy(AnsweredBy::Person),
             Event::Resend,
             Event::Code(Match::Right),
             Event::Code(Match::Wrong),
@@ -373,6 +395,7 @@ mod tests {
                             seq: 3,
                             wrong: 0,
                             text: (channel == Channel::Sms).then(|| text_at(state)),
+                            answered_by: None,
                         };
                         let before = life;
                         let step = life.apply(event, at(ms), &details);
@@ -517,6 +540,7 @@ mod tests {
             seq: 2,
             wrong,
             text: text.then(|| Text::queued(1)),
+            answered_by: None,
         };
         let voice = details(Channel::Voice, 5);
         let sms = details(Channel::Sms, 5);
@@ -627,6 +651,7 @@ mod tests {
                     seq: life.seq,
                     wrong: life.wrong,
                     text: life.text,
+                    answered_by: life.answered_by,
                 };
                 prop_assert_eq!(Life::restore(kept, &details), Some(life));
             }

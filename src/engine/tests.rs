@@ -9,6 +9,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::answer::AnsweredBy;
 use crate::challenge::{
     Challenge, Channel, Entry, OneTimeCode, Purpose, Reason, State, Status, Subject, Tenant, What,
 };
@@ -303,6 +304,35 @@ async fn a_challenge_is_walked_to_its_approval() {
     assert!(
         house.gateway.commands.try_recv().is_err(),
         "nothing to cancel"
+    );
+}
+
+#[tokio::test]
+async fn who_answered_is_told_with_the_outcome_and_kept() {
+    let mut house = house(EngineConfig::default()).await;
+    let (id, call) = house.begun(begin()).await;
+    let by = AnsweredBy::Voicemail;
+    let news = [
+        News::AnsweredBy(AnsweredBy::Fax),
+        News::Answered,
+        News::AnsweredBy(by),
+        News::AnsweredBy(AnsweredBy::Person),
+        News::Ended(Reason::NoKeys),
+    ];
+    house.gateway.tell(call, &news).await;
+    assert_eq!(house.outcome(id).await, State::Ended(Reason::NoKeys));
+    let kept = house.store.find(begin().tenant, id).await.expect("finds");
+    let kept = kept.expect("is there");
+    // Not before the call was answered, and the first word holds.
+    assert_eq!(kept.life().answered_by(), Some(by));
+    let log = house.store.log(id, 0).await.expect("reads");
+    let told: Vec<What> = log.iter().map(|entry| entry.what).collect();
+    let [.., told, end] = &told[..] else {
+        panic!("{told:?}");
+    };
+    assert_eq!(
+        (*told, *end),
+        (What::AnsweredBy(by), What::Ended(Reason::NoKeys))
     );
 }
 

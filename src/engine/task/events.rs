@@ -35,7 +35,7 @@ impl Task {
             }),
             News::AnsweredBy(by) => {
                 self.metrics.answered_by(by);
-                return;
+                Event::AnsweredBy(by)
             }
             News::Ended(reason) => {
                 // The gateway's last word on the call: there is nothing left to cancel.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::messages;
 use super::rows::{COLUMNS, challenge, entry, insert_entry, milliseconds};
+use crate::answer::AnsweredBy;
 use crate::challenge::{
     CarrierWord, Challenge, Channel, Entry, Event, Reason, State, Step, Subject, Tenant,
 };
@@ -167,7 +168,7 @@ pub(super) fn record(
         .prepare_cached(
             "UPDATE challenge SET status = ?2, reason = ?3, ended = ?4, seq = ?5, wrong = ?6,
                  text_sending = ?7, text_state = ?8, text_sent = ?9, text_delivered = ?10,
-                 text_took = ?11, text_error = ?12, text_messages = ?13,
+                 text_took = ?11, text_error = ?12, text_messages = ?13, answered_by = ?14,
                  code = CASE WHEN ?4 IS NULL THEN code END
              WHERE id = ?1 AND ended IS NULL",
         )?
@@ -188,6 +189,7 @@ pub(super) fn record(
             text.and_then(|text| text.error.as_ref())
                 .map(CarrierWord::as_str),
             text.and_then(|text| text.messages),
+            life.answered_by().map(AnsweredBy::name),
         ])?;
     if changed == 0 {
         return Ok(match by_id(connection, id)? {
@@ -221,7 +223,7 @@ fn by_id(connection: &Connection, id: Uuid) -> Result<Option<Challenge>> {
 pub(super) fn log(connection: &Connection, id: Uuid, after: u32) -> Result<Vec<Entry>> {
     let mut statement = connection.prepare_cached(
         "SELECT seq, at, what, digit, source, counted, sending, messages, took, error, unsent,
-             attempts_left
+             attempts_left, answered_by
          FROM entry WHERE challenge = ?1 AND seq > ?2 ORDER BY seq",
     )?;
     let mut rows = statement.query(params![id.as_bytes(), after])?;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
+use crate::answer::AnsweredBy;
 use crate::challenge::{
     Attempts, CarrierWord, Challenge, Channel, Details, Entry, KeptLife, Key, KeySource, Life,
     Purpose, Reason, Stage, State, Subject, Tenant, Text, TextNews, TextState, Unsent, What,
@@ -18,7 +19,7 @@ type Result<T> = std::result::Result<T, StoreError>;
 /// What [`challenge`] reads.
 pub(super) const COLUMNS: &str = "id, tenant, subject, purpose, channel, masked, locale, created, \
     expires, status, reason, ended, seq, attempts, wrong, text_sending, text_state, text_sent, \
-    text_delivered, text_took, text_error, text_messages";
+    text_delivered, text_took, text_error, text_messages, answered_by";
 
 /// A row of [`COLUMNS`].
 pub(super) fn challenge(row: &Row<'_>) -> Result<Challenge> {
@@ -55,9 +56,15 @@ pub(super) fn challenge(row: &Row<'_>) -> Result<Challenge> {
         seq: row.get("seq")?,
         wrong: row.get("wrong")?,
         text: text(row)?,
+        answered_by: answered_by(row.get("answered_by")?)?,
     };
     let life = Life::restore(kept, &details).ok_or(StoreError::Damaged("a life that cannot be"))?;
     Ok(Challenge::restore(details, life))
+}
+
+fn answered_by(name: Option<String>) -> Result<Option<AnsweredBy>> {
+    name.map(|name| AnsweredBy::from_name(&name).ok_or(StoreError::Damaged("who answered")))
+        .transpose()
 }
 
 fn text(row: &Row<'_>) -> Result<Option<Text>> {
@@ -96,6 +103,7 @@ struct Columns<'a> {
     error: Option<&'a str>,
     unsent: Option<&'static str>,
     attempts_left: Option<u8>,
+    answered_by: Option<&'static str>,
 }
 
 fn columns(what: &What) -> Columns<'_> {
@@ -112,6 +120,11 @@ fn columns(what: &What) -> Columns<'_> {
         What::Key(key) => Columns {
             what: "key",
             key: Some(*key),
+            ..none
+        },
+        What::AnsweredBy(by) => Columns {
+            what: "answered_by",
+            answered_by: Some(by.name()),
             ..none
         },
         What::Resent { sending } => Columns {
@@ -172,13 +185,14 @@ pub(super) fn insert_entry(connection: &Connection, challenge: Uuid, entry: &Ent
         error,
         unsent,
         attempts_left,
+        answered_by,
     } = columns(&entry.what);
     let mut digit = [0; 4];
     connection
         .prepare_cached(
             "INSERT OR REPLACE INTO entry (challenge, seq, at, what, digit, source, counted,
-                 sending, messages, took, error, unsent, attempts_left)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                 sending, messages, took, error, unsent, attempts_left, answered_by)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?
         .execute(params![
             challenge.as_bytes(),
@@ -194,6 +208,7 @@ pub(super) fn insert_entry(connection: &Connection, challenge: Uuid, entry: &Ent
             error,
             unsent,
             attempts_left,
+            answered_by,
         ])?;
     Ok(())
 }
@@ -212,6 +227,9 @@ pub(super) fn entry(row: &Row<'_>) -> Result<Entry> {
                 counted: row.get("counted")?,
             })
         }
+        "answered_by" => What::AnsweredBy(
+            answered_by(row.get("answered_by")?)?.ok_or(StoreError::Damaged("who answered"))?,
+        ),
         "resent" => What::Resent {
             sending: row.get("sending")?,
         },

@@ -67,7 +67,7 @@ const STEPS: [&str; 2] = [
          created INTEGER NOT NULL,
          revoked INTEGER
      ) STRICT, WITHOUT ROWID;",
-    // Texts. `code` is a keyed hash, dropped when the challenge ends. A block outlives the erasure
+    // Texts, and who answered a call. `code` is a keyed hash, dropped when the challenge ends. A block outlives the erasure
     // of its number by its keyed hash alone: forgotten, it would be no block.
     "ALTER TABLE challenge ADD COLUMN attempts INTEGER NOT NULL DEFAULT 5;
      ALTER TABLE challenge ADD COLUMN wrong INTEGER NOT NULL DEFAULT 0;
@@ -79,6 +79,7 @@ const STEPS: [&str; 2] = [
      ALTER TABLE challenge ADD COLUMN text_took INTEGER;
      ALTER TABLE challenge ADD COLUMN text_error TEXT;
      ALTER TABLE challenge ADD COLUMN text_messages INTEGER;
+     ALTER TABLE challenge ADD COLUMN answered_by TEXT;
 
      ALTER TABLE entry ADD COLUMN sending INTEGER;
      ALTER TABLE entry ADD COLUMN messages INTEGER;
@@ -86,6 +87,7 @@ const STEPS: [&str; 2] = [
      ALTER TABLE entry ADD COLUMN error TEXT;
      ALTER TABLE entry ADD COLUMN unsent TEXT;
      ALTER TABLE entry ADD COLUMN attempts_left INTEGER;
+     ALTER TABLE entry ADD COLUMN answered_by TEXT;
 
      CREATE TABLE message (
          id BLOB PRIMARY KEY,
