@@ -781,7 +781,7 @@ fn parts_that_do_not_fit_each_other_are_told() {
 
 #[test]
 fn texts_need_binds_that_send() {
-    let rules = "[[rule]]\nprefix = '+'\nbinds = ['main', 'spare']\nlocale = 'xx'\n";
+    let rules = "[[rule]]\nprefix = '+'\nbinds = ['main', 'spare']\nlocale = 'fr-FR'\n";
     let bind = |name: &str, more: &str| {
         format!("[bind.{name}]\naddress = '192.0.2.1'\nsystem_id = 'u'\npassword = 'p'\n{more}\n")
     };
@@ -855,7 +855,7 @@ fn text_gateways_stand_beside_binds() {
     assert!(printed.contains("form = \"To=${to}\"\n") && printed.contains("rate = 9\n"));
     assert_eq!(config.shown_json()["text_gateway"]["web"]["auth"], "bearer");
     let rules =
-        "[[rule]]\nprefix = '+'\nbinds = ['web', { name = 'main', cost = 9 }]\nlocale = 'xx'\n";
+        "[[rule]]\nprefix = '+'\nbinds = ['web', { name = 'main', cost = 9 }]\nlocale = 'fr-FR'\n";
     let main = "[bind.NAME]\naddress = '192.0.2.1'\nsystem_id = 'u'\npassword = 'p'\n";
     let check = |name: &str| {
         let config = format!("{PARTS}{gateway}{}", main.replace("NAME", name));
