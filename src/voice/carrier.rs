@@ -1,21 +1,17 @@
 //! A UDP socket that carries an endpoint's datagrams.
 
-use std::io::{self, IoSliceMut};
-use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
-use std::os::fd::AsRawFd;
+use std::io;
+use std::net::SocketAddr;
 use std::time::Instant;
 
-use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg};
-use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tracing::{debug, warn};
 
 use super::wire::{Plane, Tap};
 use crate::sip::endpoint::Endpoint;
 
-/// Datagrams taken from the socket at once, before anything else has its turn.
-const BATCH: usize = 16;
+/// Datagrams taken from the socket before anything else has its turn.
+const BATCH: usize = 64;
 /// The largest UDP datagram.
 const LARGEST: usize = 65_535;
 
@@ -39,7 +35,7 @@ impl Carrier {
             socket,
             local,
             tap,
-            buffer: vec![0; LARGEST * BATCH].into_boxed_slice(),
+            buffer: vec![0; LARGEST].into_boxed_slice(),
         })
     }
 
@@ -56,46 +52,23 @@ impl Carrier {
         self.socket.readable().await
     }
 
-    /// Hands what has come to the endpoint, a batch at most, read by one system call.
+    /// Hands what has come to the endpoint, a batch at most.
     pub fn receive(&mut self, endpoint: &mut Endpoint) {
-        let Carrier {
-            socket,
-            local,
-            tap,
-            buffer,
-        } = self;
-        let fd = socket.as_raw_fd();
-        let taken = socket.try_io(Interest::READABLE, || {
-            let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(BATCH, None);
-            let mut places = buffer.chunks_mut(LARGEST);
-            let mut slices: [[IoSliceMut<'_>; 1]; BATCH] =
-                std::array::from_fn(|_| [IoSliceMut::new(places.next().unwrap_or_default())]);
-            let flags = MsgFlags::MSG_DONTWAIT;
-            let taken = recvmmsg(fd, &mut headers, slices.iter_mut(), flags, None)?;
-            let mut count = 0;
-            let now = Instant::now();
-            for datagram in taken {
-                count += 1;
-                let Some(from) = datagram.address.as_ref().and_then(as_std) else {
-                    continue;
-                };
-                for data in datagram.iovs() {
-                    tap.copy(Plane::Signalling, false, from, *local, data);
-                    endpoint.handle_datagram(now, from, data);
+        for _ in 0..BATCH {
+            match self.socket.try_recv_from(&mut self.buffer) {
+                Ok((length, from)) => {
+                    let data = self.buffer.get(..length).unwrap_or(&[]);
+                    self.tap
+                        .copy(Plane::Signalling, false, from, self.local, data);
+                    endpoint.handle_datagram(Instant::now(), from, data);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // A port unreachable that came back: the transaction's timer tells.
+                Err(error) => {
+                    debug!(%error, "receiving");
+                    return;
                 }
             }
-            if count < BATCH {
-                // The socket is empty. Said so here, it need not be asked again: what comes from
-                // now on makes it readable anew.
-                return Err(Errno::EAGAIN.into());
-            }
-            Ok(())
-        });
-        match taken {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            // A port unreachable that came back: the transaction's timer tells.
-            Err(error) => debug!(%error, "receiving"),
         }
     }
 
@@ -125,12 +98,4 @@ impl Carrier {
         }
         any
     }
-}
-
-/// An address as the system gives it.
-fn as_std(address: &SockaddrStorage) -> Option<SocketAddr> {
-    let four = address.as_sockaddr_in().map(|v4| SocketAddrV4::from(*v4));
-    let six = || address.as_sockaddr_in6().map(|v6| SocketAddrV6::from(*v6));
-    four.map(SocketAddr::V4)
-        .or_else(|| six().map(SocketAddr::V6))
 }
