@@ -1,11 +1,13 @@
 //! Whole verifications through the service, against SIPp.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ringtrue::audio::{Codec, g711};
+use ringtrue::dtmf::{Digit, Generator, KeyShape};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
@@ -16,8 +18,9 @@ use super::peers::{Ringtrue, Running, Wanted, udp_port, wait_for_udp};
 const CALL: &str = "prompt_plays = 5\npause_between_plays = \"300ms\"\nlisten_first = \"200ms\"\n\
     [guard]\nper_range = [\"1000000 per 1h\"]\nper_tenant = [\"1000000 per 1m\"]\n\
     overall = [\"1000000 per 1m\"]\n";
-/// How long the phone speaks before the key, in milliseconds.
-const SPEAKS: &str = "1300";
+/// How long the phone speaks before the key, in samples: 1.2 s. The key lasts 100 ms, and the goodbye
+/// 400 ms after it.
+const SPEAKS: usize = 9_600;
 /// Octets of an RTP packet of 20 ms.
 const OCTETS: usize = 172;
 
@@ -25,10 +28,13 @@ const OCTETS: usize = 172;
 pub async fn run(calls: u64, rate: u64) -> anyhow::Result<()> {
     let folder = TempDir::new()?;
     let (port, media) = (udp_port(), udp_port() & !1);
-    let scenario = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("benches/call");
+    let scenario =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/call/answer-speak-press.xml");
+    fs::copy(scenario, folder.path().join("answer-speak-press.xml"))?;
+    fs::write(folder.path().join("speech.g711a"), speech())?;
     let mut command = Command::new("sipp");
     command
-        .current_dir(&scenario)
+        .current_dir(folder.path())
         .args([
             "-sf",
             "answer-speak-press.xml",
@@ -36,14 +42,7 @@ pub async fn run(calls: u64, rate: u64) -> anyhow::Result<()> {
             "127.0.0.1",
             "-nostdin",
         ])
-        .args([
-            "-p",
-            &port.to_string(),
-            "-mp",
-            &media.to_string(),
-            "-d",
-            SPEAKS,
-        ])
+        .args(["-p", &port.to_string(), "-mp", &media.to_string()])
         .args(["-trace_err", "-error_file"])
         .arg(folder.path().join("errors"))
         .arg("127.0.0.1");
@@ -104,6 +103,20 @@ pub async fn run(calls: u64, rate: u64) -> anyhow::Result<()> {
         println!("  at rest again: {} KiB resident", resident(ringtrue.id())?);
     }
     Ok(())
+}
+
+/// A person's noises, and the hash key.
+fn speech() -> Vec<u8> {
+    let mut noise = 1_u32;
+    let mut samples: Vec<i16> = (0..SPEAKS)
+        .map(|_| {
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (noise >> 20) as i16 - 2_048
+        })
+        .collect();
+    samples.extend(Generator::new(&[Digit::HASH], KeyShape::default()).render());
+    samples.extend([0; 16_000]);
+    g711::encode_all(Codec::Pcma, &samples)
 }
 
 /// One verification, and how long it took.
