@@ -1,6 +1,7 @@
 //! The HTTP API from outside: a client on a real socket, the engine and the store behind it, and
 //! a gateway that the test plays.
 
+mod answers;
 mod gateway;
 mod http;
 
@@ -9,18 +10,17 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use answers::{NUMBER, SECRET_DIGITS, key_for, problem, read};
 use futures_util::StreamExt;
 use gateway::{ANSWERED, Gateway, PRESSED, hash};
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
-use reqwest::header::{
-    CACHE_CONTROL, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
-};
+use reqwest::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use reqwest::{Client, Method, Response, StatusCode};
 use ringtrue::api::{self, Kind, Limits};
-use ringtrue::challenge::{Reason, Tenant};
+use ringtrue::challenge::Reason;
 use ringtrue::engine::{Engine, EngineConfig, EngineHandle, VoiceGateway};
-use ringtrue::store::{self, ApiKey, Sqlite, Store, Token, Use};
+use ringtrue::store::{self, Sqlite, Store, Token, Use};
 use ringtrue::voice::order::{CallRef, News};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -29,10 +29,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
-
-const NUMBER: &str = "+442079460958";
-/// The part of it that must never be seen.
-const SECRET_DIGITS: &str = "2079460958";
 
 struct House {
     client: Client,
@@ -91,14 +87,6 @@ async fn house_with(config: EngineConfig, limits: Limits) -> House {
     }
 }
 
-async fn key_for(store: &dyn Store, tenant: &str) -> String {
-    let token = Token::generate().expect("random");
-    let tenant = Tenant::new(tenant).expect("a tenant");
-    let key = ApiKey::of(&token, "test".into(), tenant, Timestamp::UNIX_EPOCH);
-    store.add_api_key(key).await.expect("is kept");
-    token.reveal().to_string()
-}
-
 impl House {
     fn ask(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.client
@@ -124,31 +112,6 @@ impl House {
         assert_eq!(order.call, CallRef(id.parse().expect("an id")));
         (id, order.call)
     }
-}
-
-async fn read(answer: Response) -> Value {
-    let text = answer.text().await.expect("a body");
-    assert!(!text.contains(SECRET_DIGITS), "{text}");
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
-}
-
-/// Asserts that an answer is a problem of a kind, and returns its body and headers.
-async fn problem(answer: Response, kind: Kind) -> (Value, HeaderMap) {
-    let status = answer.status();
-    let headers = answer.headers().clone();
-    let body = read(answer).await;
-    assert_eq!(body["type"], kind.uri(), "{body}");
-    assert_eq!(status, kind.status(), "{body}");
-    assert_eq!(body["status"], kind.status().as_u16(), "{body}");
-    assert_eq!(body["title"], kind.title());
-    assert!(
-        body["detail"].as_str().is_some_and(|d| d.len() > 10),
-        "{body}"
-    );
-    assert_eq!(headers[CONTENT_TYPE], "application/problem+json");
-    assert_eq!(headers[CACHE_CONTROL], "no-store");
-    assert_eq!(headers["x-request-id"].len(), 16);
-    (body, headers)
 }
 
 #[tokio::test]

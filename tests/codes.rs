@@ -1,6 +1,7 @@
 //! One-time codes over HTTP: a client on a real socket, the engine and the store behind it, and
 //! gateways that the test plays.
 
+mod answers;
 mod carrier;
 mod gateway;
 mod http;
@@ -10,17 +11,16 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use answers::{NUMBER, SECRET_DIGITS, key_for, problem, read};
 use carrier::{Carrier, another, code_of, sent};
 use gateway::Gateway;
-use jiff::Timestamp;
 use prometheus_client::registry::Registry;
-use reqwest::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::{CACHE_CONTROL, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode};
 use ringtrue::api::{self, Kind, Limits};
-use ringtrue::challenge::Tenant;
 use ringtrue::engine::{Engine, EngineConfig, VoiceGateway};
 use ringtrue::sms::dispatch::{Dispatch, News};
-use ringtrue::store::{self, ApiKey, Sqlite, Store, Token, Use};
+use ringtrue::store::{self, Sqlite, Store, Use};
 use ringtrue::wording::Wording;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -28,10 +28,6 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 use uuid::Uuid;
-
-const NUMBER: &str = "+442079460958";
-/// The part of it that must never be seen.
-const SECRET_DIGITS: &str = "2079460958";
 
 struct House {
     client: Client,
@@ -93,14 +89,6 @@ async fn house_with(config: EngineConfig) -> House {
     }
 }
 
-async fn key_for(store: &dyn Store, tenant: &str) -> String {
-    let token = Token::generate().expect("random");
-    let tenant = Tenant::new(tenant).expect("a tenant");
-    let key = ApiKey::of(&token, "test".into(), tenant, Timestamp::UNIX_EPOCH);
-    store.add_api_key(key).await.expect("is kept");
-    token.reveal().to_string()
-}
-
 impl House {
     async fn get(&self, path: &str) -> Response {
         let asked = self.client.get(format!("http://{}{path}", self.address));
@@ -155,23 +143,6 @@ fn sms() -> Value {
     json!({ "to": NUMBER, "channel": "sms" })
 }
 
-async fn read(answer: Response) -> Value {
-    let text = answer.text().await.expect("a body");
-    assert!(!text.contains(SECRET_DIGITS), "{text}");
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
-}
-
-async fn problem(answer: Response, kind: Kind) -> Value {
-    let status = answer.status();
-    let headers = answer.headers().clone();
-    let body = read(answer).await;
-    assert_eq!(body["type"], kind.uri(), "{body}");
-    assert_eq!(status, kind.status(), "{body}");
-    assert_eq!(headers[CONTENT_TYPE], "application/problem+json");
-    assert_eq!(headers[CACHE_CONTROL], "no-store");
-    body
-}
-
 #[tokio::test]
 async fn a_code_is_texted_entered_and_approved_once() {
     let mut house = house().await;
@@ -210,7 +181,7 @@ async fn a_code_is_texted_entered_and_approved_once() {
     assert!(shown["text"]["sent_at"].is_string() && shown["text"]["delivered_at"].is_string());
 
     let wrong = house.check(&path, &another(&right, 0)).await;
-    assert_eq!(problem(wrong, Kind::WrongCode).await["attempts_left"], 4);
+    assert_eq!(problem(wrong, Kind::WrongCode).await.0["attempts_left"], 4);
     let spaced = format!(" {} - {} ", &right[..4], &right[4..]);
     let answer = house.check(&path, &spaced).await;
     assert_eq!(answer.status(), StatusCode::OK);
@@ -221,7 +192,7 @@ async fn a_code_is_texted_entered_and_approved_once() {
         (&json!("approved"), &json!("code_matched"))
     );
     let spent = house.check(&path, &right).await;
-    let spent = problem(spent, Kind::CodeSpent).await;
+    let spent = problem(spent, Kind::CodeSpent).await.0;
     assert!(
         !spent.to_string().contains("approved\""),
         "no status to mistake: {spent}"
@@ -261,7 +232,10 @@ async fn the_fifth_wrong_code_is_the_last() {
             problem(house.check(&path, nonsense).await, Kind::MalformedCode).await;
         }
         let wrong = house.check(&path, &another(&right, left)).await;
-        assert_eq!(problem(wrong, Kind::WrongCode).await["attempts_left"], left);
+        assert_eq!(
+            problem(wrong, Kind::WrongCode).await.0["attempts_left"],
+            left
+        );
     }
     for code in [another(&right, 5), right] {
         problem(house.check(&path, &code).await, Kind::TooManyAttempts).await;
@@ -298,7 +272,7 @@ async fn every_mistake_with_a_code_is_a_problem_of_its_own() {
     for (token, path) in [(&other, &path), (&house.token, &unknown)] {
         for (what, body) in [("check", json!({ "code": right })), ("resend", json!({}))] {
             let answer = house.post_as(token, &format!("{path}/{what}"), body).await;
-            answers.push(problem(answer, Kind::ChallengeNotFound).await);
+            answers.push(problem(answer, Kind::ChallengeNotFound).await.0);
         }
         let nonsense = json!({ "code": "x" });
         let answer = house
@@ -314,7 +288,9 @@ async fn every_mistake_with_a_code_is_a_problem_of_its_own() {
 
     let cancelled = house.post(&format!("{path}/cancel"), json!({})).await;
     assert_eq!(cancelled.status(), StatusCode::OK);
-    let ended = problem(house.check(&path, &right).await, Kind::AlreadyEnded).await;
+    let ended = problem(house.check(&path, &right).await, Kind::AlreadyEnded)
+        .await
+        .0;
     assert_eq!(ended["challenge"]["status"], "cancelled");
 
     let answer = house.post("/v1/challenges", json!({ "to": NUMBER })).await;
@@ -375,7 +351,9 @@ async fn what_cannot_be_texted_is_told_field_by_field() {
         for (name, value) in body.as_object().expect("an object") {
             asked[name] = value.clone();
         }
-        let told = problem(house.post("/v1/challenges", asked).await, kind).await;
+        let told = problem(house.post("/v1/challenges", asked).await, kind)
+            .await
+            .0;
         assert_eq!(told["errors"][0]["pointer"], pointer, "{told}");
     }
     let mut config = EngineConfig::default();
@@ -406,7 +384,10 @@ async fn a_text_is_sent_again_after_a_while_and_not_without_end() {
     let dispatch = house.carrier.dispatched().await;
     assert_eq!(code_of(&dispatch), right);
     let answer = house.post(&resend, json!({})).await;
-    assert_eq!(problem(answer, Kind::NotResent).await["reason"], "no_more");
+    assert_eq!(
+        problem(answer, Kind::NotResent).await.0["reason"],
+        "no_more"
+    );
     assert_eq!(house.check(&path, &right).await.status(), StatusCode::OK);
     problem(house.post(&resend, json!({})).await, Kind::CodeSpent).await;
 }

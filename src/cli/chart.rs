@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use super::markup::escaped;
+
 /// One thing that happened, in the order of time.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Row {
@@ -122,22 +124,6 @@ impl Row {
             Row::Message { at, .. } | Row::Note { at, .. } => *at,
         }
     }
-}
-
-/// Text as it may stand in XML: a peer's words must not become markup.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            c if c.is_control() => {}
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

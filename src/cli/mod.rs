@@ -9,6 +9,7 @@ pub mod dialplan;
 pub mod dtmf;
 pub mod key;
 pub mod ladder;
+mod markup;
 pub mod number;
 pub mod pdu;
 pub mod prompts;

@@ -169,8 +169,7 @@ mod tests {
     use crate::guard::Wish;
     use crate::store::{Message, Metrics, NewChallenge, Sqlite, Use};
 
-    #[tokio::test]
-    async fn a_numbers_history_is_listed_and_erased() -> anyhow::Result<()> {
+    fn store() -> anyhow::Result<(tempfile::TempDir, Sqlite)> {
         let directory = tempfile::tempdir()?;
         let store = Sqlite::open(
             &directory.path().join("db"),
@@ -178,6 +177,12 @@ mod tests {
             Use::Administration,
             Metrics::default(),
         )?;
+        Ok((directory, store))
+    }
+
+    #[tokio::test]
+    async fn a_numbers_history_is_listed_and_erased() -> anyhow::Result<()> {
+        let (_directory, store) = store()?;
         let number = PhoneNumber::parse("+442079460958")?;
         let (mut challenge, entry) = Challenge::begin(Details {
             id: Uuid::from_u128(1),
@@ -227,13 +232,7 @@ mod tests {
 
     #[tokio::test]
     async fn blocks_and_messages_are_listed_and_lifted() -> anyhow::Result<()> {
-        let directory = tempfile::tempdir()?;
-        let store = Sqlite::open(
-            &directory.path().join("db"),
-            &directory.path().join("key"),
-            Use::Administration,
-            Metrics::default(),
-        )?;
+        let (_directory, store) = store()?;
         let number = PhoneNumber::parse("+442079460958")?;
         store
             .keep_message(Message {

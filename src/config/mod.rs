@@ -24,8 +24,7 @@ mod text_gateway;
 mod trunk;
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -46,7 +45,7 @@ pub use self::text::Texts;
 pub use self::text_gateway::TextGateway;
 pub use self::trunk::SANDBOX_PROXY;
 
-use crate::document::{Document, Fault, Faults, Place};
+use crate::document::{Document, Fault, Faults, Place, read_text};
 use crate::guard::Policy;
 use crate::sms::SmppLine;
 use crate::voice::{CallPolicy, Trunk};
@@ -191,12 +190,6 @@ impl Config {
 
 fn text(file: &Path) -> io::Result<Zeroizing<String>> {
     let mut text = Zeroizing::new(String::new());
-    let read = File::open(file)?
-        .take(LARGEST + 1)
-        .read_to_string(&mut text)?;
-    if read as u64 > LARGEST {
-        let error = format!("the file is larger than {} MiB", LARGEST >> 20);
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, error));
-    }
+    read_text(file, LARGEST, &mut text)?;
     Ok(text)
 }

@@ -1,10 +1,10 @@
 //! Finds and reads the files of a folder.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::document::{Fault, Faults, Place};
+use crate::document::{Fault, Faults, Place, read_text};
 
 /// The largest file, in octets: a hundred thousand rules.
 const LARGEST: u64 = 16 << 20;
@@ -32,8 +32,9 @@ pub(super) fn files(folder: &Path) -> Result<Vec<(String, String)>, Faults> {
     let mut faults = Faults::new();
     let mut files = Vec::with_capacity(listed.len());
     for path in listed {
-        match text(&path) {
-            Ok(text) => files.push((path.display().to_string(), text)),
+        let mut text = String::new();
+        match read_text(&path, LARGEST, &mut text) {
+            Ok(()) => files.push((path.display().to_string(), text)),
             Err(error) => faults.push(fault(&path, &error.to_string())),
         }
     }
@@ -59,16 +60,4 @@ fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
     }
     paths.sort();
     Ok(paths)
-}
-
-fn text(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    let read = File::open(path)?
-        .take(LARGEST + 1)
-        .read_to_string(&mut text)?;
-    if read as u64 > LARGEST {
-        let error = format!("the file is larger than {} MiB", LARGEST >> 20);
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, error));
-    }
-    Ok(text)
 }

@@ -6,9 +6,11 @@
 
 pub mod duration;
 mod fault;
+mod file;
 mod section;
 mod source;
 
 pub use duration::read_duration;
 pub use fault::{Fault, Faults, Place};
+pub use file::read_text;
 pub use section::{At, Document, Section, TextOrTable, resembling};

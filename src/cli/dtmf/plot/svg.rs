@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::bitmap;
 use super::canvas::{Anchor, Area, Canvas, Colour, Raster};
+use crate::cli::markup::escaped;
 
 /// The shapes so far.
 pub struct Svg {
@@ -39,22 +40,6 @@ impl Svg {
 
 fn hex(colour: Colour) -> String {
     format!("#{:02x}{:02x}{:02x}", colour.0, colour.1, colour.2)
-}
-
-/// A text with the characters that XML reserves written out; control characters are left out.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            c if c.is_control() => {}
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 impl Canvas for Svg {
