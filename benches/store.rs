@@ -27,7 +27,7 @@ use ringtrue::challenge::{
 };
 use ringtrue::engine::{Begin, Engine, EngineConfig, Metrics, TextWishes, VoiceGateway};
 use ringtrue::phone::PhoneNumber;
-use ringtrue::store::{self, Begun, NewChallenge, Recorded, Sqlite, Store, Use};
+use ringtrue::store::{self, Begun, Haste, NewChallenge, Recorded, Sqlite, Store, Use};
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
@@ -224,7 +224,9 @@ async fn store_cycle(store: &Sqlite, number: &PhoneNumber) -> anyhow::Result<()>
         let Step::Noted(entry) = challenge.apply(event, now) else {
             anyhow::bail!("{event:?} was ignored");
         };
-        let recorded = store.record(challenge.clone(), vec![entry]).await?;
+        let recorded = store
+            .record(challenge.clone(), vec![entry], Haste::Now)
+            .await?;
         anyhow::ensure!(recorded == Recorded::Yes, "recorded");
     }
     Ok(())

@@ -167,7 +167,7 @@ mod tests {
     use super::*;
     use crate::challenge::{Attempts, Challenge, Channel, Details, Event, Purpose, Step, Tenant};
     use crate::guard::Wish;
-    use crate::store::{Message, Metrics, NewChallenge, Sqlite, Use};
+    use crate::store::{Haste, Message, Metrics, NewChallenge, Sqlite, Use};
 
     fn store() -> anyhow::Result<(tempfile::TempDir, Sqlite)> {
         let directory = tempfile::tempdir()?;
@@ -222,7 +222,7 @@ mod tests {
         assert!(said(history()).await?.contains("queued"));
         assert!(said(erase()).await?.contains("1 still open"));
         if let Step::Noted(entry) = challenge.apply(Event::Cancel, Timestamp::UNIX_EPOCH) {
-            store.record(challenge, vec![entry]).await?;
+            store.record(challenge, vec![entry], Haste::Now).await?;
         }
         assert!(said(history()).await?.contains("cancelled_by_caller"));
         assert!(said(erase()).await?.contains("from 1 challenges"));

@@ -7,11 +7,12 @@ use tokio::time::Instant;
 
 use super::texts::Texts;
 use crate::challenge::{
-    Challenge, Channel, Entry, Event, Match, Reason, Stage, State, Step, Text, TextState,
+    Challenge, Channel, Entry, Event, Match, Reason, Stage, State, Step, Text, TextNews, TextState,
+    What,
 };
 use crate::guard::Admission;
 use crate::sms::order::TextRef;
-use crate::store::CodeHash;
+use crate::store::{CodeHash, Haste};
 
 /// An open challenge.
 pub(super) struct Open {
@@ -49,6 +50,32 @@ pub(super) enum Judgement {
     },
     /// The challenge has ended or expired; the code was not looked at.
     TooLate,
+}
+
+/// What there is to be saved.
+pub(super) enum Save {
+    /// This.
+    Write {
+        challenge: Challenge,
+        entries: Vec<Entry>,
+        haste: Haste,
+    },
+    /// Something that does not wait, as soon as the store has written what it has.
+    Busy,
+}
+
+/// How soon a line is to be durable. What somebody waits for, and what another process has to know
+/// after a crash, at once; what merely tells how far a call has come, in company.
+fn haste(what: &What) -> Haste {
+    match what {
+        What::Stage(_) | What::Key(_) | What::AnsweredBy(_) => Haste::InCompany,
+        What::Text { news, .. } => match news {
+            TextNews::Delivered { .. } | TextNews::Undeliverable { .. } => Haste::InCompany,
+            // That a text may have left keeps its challenge alive.
+            _ => Haste::Now,
+        },
+        What::Resent { .. } | What::WrongCode { .. } | What::Ended(_) => Haste::Now,
+    }
 }
 
 impl Open {
@@ -188,13 +215,19 @@ impl Open {
         }
     }
 
-    /// What the store is to write now, if there is anything and it is not busy with the last.
-    pub fn save(&mut self) -> Option<(Challenge, Vec<Entry>)> {
-        if self.saving || self.unsaved.is_empty() {
-            return None;
+    /// What the store is to write, if there is anything.
+    pub fn save(&mut self) -> Option<Save> {
+        let haste = self.unsaved.iter().map(|entry| haste(&entry.what));
+        let haste = haste.reduce(|most, one| if one == Haste::Now { one } else { most })?;
+        if self.saving {
+            return (haste == Haste::Now).then_some(Save::Busy);
         }
         self.saving = true;
-        Some((self.decided.clone(), std::mem::take(&mut self.unsaved)))
+        Some(Save::Write {
+            challenge: self.decided.clone(),
+            entries: std::mem::take(&mut self.unsaved),
+            haste,
+        })
     }
 
     /// The store has written this.

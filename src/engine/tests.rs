@@ -16,7 +16,7 @@ use crate::challenge::{
 use crate::dtmf::Digit;
 use crate::phone::PhoneNumber;
 use crate::store::{
-    self, ApiKey, Begun, Block, BlockedBy, CodeHash, Erased, Idempotency, KeyId, Message,
+    self, ApiKey, Begun, Block, BlockedBy, CodeHash, Erased, Haste, Idempotency, KeyId, Message,
     NewChallenge, Pending, Purged, Recorded, Replay, Sqlite, Standing, Unfinished, Use,
 };
 use crate::voice::order::{CallOrder, CallRef, KeySource, News};
@@ -44,8 +44,11 @@ impl Store for Faulty {
     fn begin(&self, new: NewChallenge) -> Pending<Begun> {
         self.try_write(self.store.begin(new))
     }
-    fn record(&self, challenge: Challenge, entries: Vec<Entry>) -> Pending<Recorded> {
-        self.try_write(self.store.record(challenge, entries))
+    fn record(&self, challenge: Challenge, entries: Vec<Entry>, haste: Haste) -> Pending<Recorded> {
+        self.try_write(self.store.record(challenge, entries, haste))
+    }
+    fn hurry(&self) {
+        self.store.hurry();
     }
     fn ready(&self) -> Pending<()> {
         self.try_write(self.store.ready())

@@ -65,7 +65,10 @@ pub trait Store: Send + Sync + 'static {
     ) -> Pending<Option<Replay>>;
 
     /// Writes further lines of a challenge's log and where it stands after them.
-    fn record(&self, challenge: Challenge, entries: Vec<Entry>) -> Pending<Recorded>;
+    fn record(&self, challenge: Challenge, entries: Vec<Entry>, haste: Haste) -> Pending<Recorded>;
+
+    /// Has what waits for company written now.
+    fn hurry(&self);
 
     /// A tenant's challenge; `None` if there is none of that id or it is another tenant's.
     fn find(&self, tenant: Tenant, id: Uuid) -> Pending<Option<Challenge>>;
@@ -130,6 +133,16 @@ pub trait Store: Send + Sync + 'static {
 
     /// Whether the store can be written at this moment.
     fn ready(&self) -> Pending<()>;
+}
+
+/// How soon something is to be durable. A commit costs a sync of the disk however much it carries,
+/// so what nobody waits for goes along with what somebody does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Haste {
+    /// As soon as can be.
+    Now,
+    /// With the next that is written, a tenth of a second later at most.
+    InCompany,
 }
 
 /// A challenge to be kept.

@@ -377,6 +377,11 @@ impl Ringtrue {
         fs::read_to_string(self.folder.path().join("serve.log")).unwrap_or_default()
     }
 
+    /// The API key of its one tenant.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.process.id()

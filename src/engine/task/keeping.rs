@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Done, Task};
 use crate::challenge::{Challenge, Entry, Reason, State};
-use crate::engine::open::Open;
+use crate::engine::open::{Open, Save};
 use crate::guard::Ending;
 use crate::store::{Purged, Recorded, StoreError};
 
@@ -17,11 +17,30 @@ const RETRY: Duration = Duration::from_millis(100);
 const LONGEST_RETRY: Duration = Duration::from_secs(3);
 
 impl Task {
-    pub(super) fn save(&mut self, id: Uuid) {
-        let Some((challenge, entries)) = self.open.get_mut(&id).and_then(Open::save) else {
-            return;
+    /// Has a challenge saved when all that came at once has been applied to it: one write for all.
+    pub(super) fn to_save(&mut self, id: Uuid) {
+        self.unsaved.push(id);
+    }
+
+    pub(super) fn save_all(&mut self) {
+        let mut unsaved = std::mem::take(&mut self.unsaved);
+        for id in unsaved.drain(..) {
+            self.save(id);
+        }
+        self.unsaved = unsaved;
+    }
+
+    fn save(&mut self, id: Uuid) {
+        let (challenge, entries, haste) = match self.open.get_mut(&id).and_then(Open::save) {
+            Some(Save::Write {
+                challenge,
+                entries,
+                haste,
+            }) => (challenge, entries, haste),
+            Some(Save::Busy) => return self.store.hurry(),
+            None => return,
         };
-        let recorded = self.store.record(challenge.clone(), entries.clone());
+        let recorded = self.store.record(challenge.clone(), entries.clone(), haste);
         self.doing.push(Box::pin(async move {
             let recorded = recorded.await;
             Done::Recorded {
@@ -78,7 +97,7 @@ impl Task {
             return;
         };
         let State::Ended(reason) = open.durable().state() else {
-            return self.save(id);
+            return self.to_save(id);
         };
         let challenge = open.durable();
         tracing::info!(

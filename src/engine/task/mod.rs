@@ -13,8 +13,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
@@ -101,6 +101,8 @@ pub(super) struct Task {
     metrics: Metrics,
 
     open: HashMap<Uuid, Open>,
+    /// Those to be saved before anything else is waited for.
+    unsaved: Vec<Uuid>,
     /// Whose text each is, and which of its texts.
     text_of: HashMap<TextRef, (Uuid, u8)>,
     /// New challenges that the store is keeping just now.
@@ -157,6 +159,7 @@ impl Task {
             health,
             metrics,
             open: HashMap::new(),
+            unsaved: Vec::new(),
             text_of: HashMap::new(),
             beginning: 0,
             deadlines: BTreeSet::new(),
@@ -237,7 +240,16 @@ impl Task {
                         self.text_report(report);
                     }
                 }
-                Some(done) = self.doing.next() => self.done(done),
+                Some(done) = self.doing.next() => {
+                    self.done(done);
+                    // A group that was committed answers many at once.
+                    for _ in 1..AT_ONCE {
+                        let Some(Some(done)) = self.doing.next().now_or_never() else {
+                            break;
+                        };
+                        self.done(done);
+                    }
+                }
                 room = commands.reserve(), if !self.unsent_cancels.is_empty() => match room {
                     Ok(room) => if let Some(call) = self.unsent_cancels.pop_front() {
                         room.send(Command::Cancel(call));
@@ -258,6 +270,7 @@ impl Task {
                     self.clock();
                 }
             }
+            self.save_all();
         }
         if let Some(shutdown) = self.shutdown {
             for reply in shutdown.replies {
@@ -335,7 +348,7 @@ impl Task {
                 if let Some(open) = self.open.get_mut(&id) {
                     open.try_again(Instant::now());
                 }
-                self.save(id);
+                self.to_save(id);
             }
             Done::Purged(purged) => self.purged(purged),
             Done::PurgeTime => self.purge(),

@@ -188,7 +188,7 @@ impl Task {
             self.deadlines.remove(&(deadline, id));
             self.call_off(id);
         }
-        self.save(id);
+        self.to_save(id);
         let _ = reply.send(Checked::Judged {
             states,
             seq,

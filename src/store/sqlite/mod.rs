@@ -29,7 +29,7 @@ use self::readers::Readers;
 use self::writer::Writer;
 use super::vault::{make_directory, parent};
 use super::{
-    ApiKey, Begun, Block, BlockedBy, CodeHash, Erased, Idempotency, KeyId, Message, Metrics,
+    ApiKey, Begun, Block, BlockedBy, CodeHash, Erased, Haste, Idempotency, KeyId, Message, Metrics,
     NewChallenge, Pending, Purged, Recorded, Replay, Retention, Standing, Store, StoreError,
     Unfinished, Vault, VaultError,
 };
@@ -289,8 +289,19 @@ impl Store for Sqlite {
         self.read(move |connection| challenges::replay(connection, &request))
     }
 
-    fn record(&self, challenge: Challenge, entries: Vec<Entry>) -> Pending<Recorded> {
-        self.write(move |connection| challenges::record(connection, &challenge, &entries))
+    fn record(&self, challenge: Challenge, entries: Vec<Entry>, haste: Haste) -> Pending<Recorded> {
+        match &self.hands {
+            Some((writer, _)) => writer.write_in(haste, move |connection| {
+                challenges::record(connection, &challenge, &entries)
+            }),
+            None => refused(StoreError::Closed),
+        }
+    }
+
+    fn hurry(&self) {
+        if let Some((writer, _)) = &self.hands {
+            writer.hurry();
+        }
     }
 
     fn find(&self, tenant: Tenant, id: Uuid) -> Pending<Option<Challenge>> {

@@ -11,7 +11,7 @@ use crate::challenge::{
     Subject, What,
 };
 use crate::dtmf::Digit;
-use crate::store::Token;
+use crate::store::{Haste, Token};
 
 const NOW: i64 = 1_900_000_000_000;
 
@@ -109,7 +109,7 @@ async fn live(store: &Sqlite, challenge: &mut Challenge, events: &[Event]) -> Re
             entries.push(entry);
         }
     }
-    let recorded = store.record(challenge.clone(), entries).await;
+    let recorded = store.record(challenge.clone(), entries, Haste::Now).await;
     recorded.expect("records")
 }
 

@@ -2,25 +2,40 @@
 //!
 //! A durable commit costs one sync to disk however much it carries. So whatever queues up while
 //! one group is being committed becomes the next group: alone, an operation waits for nobody; in
-//! a crowd, hundreds share a sync.
+//! a crowd, hundreds share a sync. What nobody waits for is held back a moment, to share the sync
+//! of what somebody does.
 
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout_at;
 
-use crate::store::{Metrics, Pending, StoreError};
+use crate::store::{Haste, Metrics, Pending, StoreError};
 
 /// Most operations of one group.
 const GROUP: usize = 256;
 /// Operations that may wait for the writer; those who bring more wait to hand them over.
 const QUEUE: usize = 1024;
+/// How long those that can wait for company wait at most.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// How an operation wants to be carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// In the next transaction.
+    Now,
+    /// In a transaction that others are in too, if one comes soon.
+    InCompany,
+    /// Between two groups, outside of any transaction.
+    Alone,
+}
 
 /// One operation, and who asked for it.
 trait Operation: Send {
-    /// Whether it cannot be part of a transaction.
-    fn alone(&self) -> bool;
+    /// How it wants to be carried out.
+    fn manner(&self) -> Manner;
     /// Carries it out, within the group's transaction unless it is to be alone. May be done over
     /// when a transaction was rolled back.
     fn run(&mut self, connection: &Connection) -> Result<(), StoreError>;
@@ -30,7 +45,7 @@ trait Operation: Send {
 
 /// An operation that answers with a `T`.
 struct Asked<F, T> {
-    alone: bool,
+    manner: Manner,
     operation: F,
     value: Option<T>,
     answer: oneshot::Sender<Result<T, StoreError>>,
@@ -41,8 +56,8 @@ where
     F: Fn(&Connection) -> Result<T, StoreError> + Send,
     T: Send,
 {
-    fn alone(&self) -> bool {
-        self.alone
+    fn manner(&self) -> Manner {
+        self.manner
     }
 
     fn run(&mut self, connection: &Connection) -> Result<(), StoreError> {
@@ -58,6 +73,21 @@ where
     }
 }
 
+/// Nothing but an end to the waiting of others.
+struct Hurry;
+
+impl Operation for Hurry {
+    fn manner(&self) -> Manner {
+        Manner::Alone
+    }
+
+    fn run(&mut self, _: &Connection) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn settle(self: Box<Self>, _: Result<(), StoreError>) {}
+}
+
 /// A hand on the writer; the thread ends when the last is dropped.
 #[derive(Clone)]
 pub(super) struct Writer {
@@ -71,9 +101,12 @@ impl Writer {
         metrics: Metrics,
     ) -> std::io::Result<(Writer, JoinHandle<()>)> {
         let (queue, asked) = mpsc::channel(QUEUE);
+        let clock = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()?;
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || run(&connection, asked, &metrics))?;
+            .spawn(move || clock.block_on(run(&connection, asked, &metrics)))?;
         Ok((Writer { queue }, thread))
     }
 
@@ -83,7 +116,26 @@ impl Writer {
         &self,
         operation: impl Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Pending<T> {
-        self.ask(false, operation)
+        self.ask(Manner::Now, operation)
+    }
+
+    /// Has an operation carried out, at once or in company.
+    pub fn write_in<T: Send + 'static>(
+        &self,
+        haste: Haste,
+        operation: impl Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Pending<T> {
+        let manner = match haste {
+            Haste::Now => Manner::Now,
+            Haste::InCompany => Manner::InCompany,
+        };
+        self.ask(manner, operation)
+    }
+
+    /// Ends the waiting for company of what is queued.
+    pub fn hurry(&self) {
+        // Behind a full queue nothing waits for company.
+        let _ = self.queue.try_send(Box::new(Hurry));
     }
 
     /// Has an operation carried out between two groups, outside of any transaction.
@@ -91,19 +143,19 @@ impl Writer {
         &self,
         operation: impl Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Pending<T> {
-        self.ask(true, operation)
+        self.ask(Manner::Alone, operation)
     }
 
     fn ask<T: Send + 'static>(
         &self,
-        alone: bool,
+        manner: Manner,
         operation: impl Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Pending<T> {
         let queue = self.queue.clone();
         Box::pin(async move {
             let (answer, answered) = oneshot::channel();
             let asked = Asked {
-                alone,
+                manner,
                 operation,
                 value: None,
                 answer,
@@ -115,12 +167,33 @@ impl Writer {
     }
 }
 
-fn run(connection: &Connection, mut asked: mpsc::Receiver<Box<dyn Operation>>, metrics: &Metrics) {
+type Queued = mpsc::Receiver<Box<dyn Operation>>;
+
+/// Takes the next group from the queue; whether there is one.
+async fn gather(asked: &mut Queued, group: &mut Vec<Box<dyn Operation>>) -> bool {
+    if asked.recv_many(group, GROUP).await == 0 {
+        return false;
+    }
+    let until = tokio::time::Instant::now() + PATIENCE;
+    let can_wait = |group: &[Box<dyn Operation>]| {
+        let mut all = group.iter();
+        group.len() < GROUP && all.all(|operation| operation.manner() == Manner::InCompany)
+    };
+    while can_wait(group) {
+        let more = asked.recv_many(group, GROUP - group.len());
+        if !matches!(timeout_at(until, more).await, Ok(1..)) {
+            break;
+        }
+    }
+    true
+}
+
+async fn run(connection: &Connection, mut asked: Queued, metrics: &Metrics) {
     let mut group = Vec::with_capacity(GROUP);
     let mut failed = Vec::new();
-    while asked.blocking_recv_many(&mut group, GROUP) > 0 {
+    while gather(&mut asked, &mut group).await {
         let apart: Vec<_> = group
-            .extract_if(.., |operation| operation.alone())
+            .extract_if(.., |operation| operation.manner() == Manner::Alone)
             .collect();
         for mut operation in apart {
             let done = operation.run(connection);
@@ -282,5 +355,47 @@ mod tests {
         assert!(polled.is_pending());
         drop(asked);
         assert_eq!(insert(&writer, &[2]).await, Ok(2));
+    }
+
+    fn count(writer: &Writer, haste: Haste) -> Pending<i64> {
+        writer.write_in(haste, |connection| {
+            connection.execute("INSERT INTO t DEFAULT VALUES", [])?;
+            Ok(connection.query_row("SELECT count(*) FROM t", [], |row| row.get(0))?)
+        })
+    }
+
+    #[tokio::test]
+    async fn what_can_wait_is_committed_with_what_cannot() {
+        let (_directory, writer, _thread) = start();
+        let began = Instant::now();
+        let mut waits = count(&writer, Haste::InCompany);
+        assert!(futures_util::poll!(&mut waits).is_pending());
+        tokio::time::sleep(PATIENCE / 10).await;
+        assert!(futures_util::poll!(&mut waits).is_pending());
+        assert_eq!(count(&writer, Haste::Now).await, Ok(2), "in their order");
+        assert_eq!(waits.await, Ok(1));
+        assert_eq!(
+            count(&writer, Haste::InCompany).await,
+            Ok(3),
+            "and alone in the end"
+        );
+        assert!(began.elapsed() >= PATIENCE);
+    }
+
+    #[tokio::test]
+    async fn hurry_ends_the_waiting_and_so_does_the_end() {
+        let (directory, writer, thread) = start();
+        let mut waits = count(&writer, Haste::InCompany);
+        assert!(futures_util::poll!(&mut waits).is_pending());
+        writer.hurry();
+        assert_eq!(waits.await, Ok(1));
+        let mut waits = count(&writer, Haste::InCompany);
+        assert!(futures_util::poll!(&mut waits).is_pending());
+        drop(waits);
+        drop(writer);
+        thread.join().expect("ends when nobody holds it");
+        let connection = Connection::open(directory.path().join("db")).expect("opens");
+        let kept = connection.query_row("SELECT count(*) FROM t", [], |row| row.get(0));
+        assert_eq!(kept, Ok(2), "what was asked is done");
     }
 }
