@@ -4,13 +4,16 @@ use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ringtrue::smpp::centre::{self, Centre, Config, Host, Reply};
 use ringtrue::smpp::pdu::{Bind, BindKind, Sms, SmsBuf, Status};
 use ringtrue::smpp::receipt::{Fate, Stamp};
 use ringtrue::smpp::session::{Lost, MessageId};
 use tokio::sync::oneshot;
+
+/// For a code that was asked for.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The codes that arrived, and those who wait for one.
 #[derive(Default)]
@@ -39,12 +42,15 @@ impl Phones {
     /// The code that was texted to this number.
     pub async fn code(&self, number: &str) -> String {
         let (waiting, arrived) = oneshot::channel();
-        if let Some(Shown::Arrived(code)) = self.lock().remove(number) {
-            return code;
+        {
+            let mut shown = self.lock();
+            if let Some(Shown::Arrived(code)) = shown.remove(number) {
+                return code;
+            }
+            shown.insert(number.to_owned(), Shown::Awaited(waiting));
         }
-        self.lock()
-            .insert(number.to_owned(), Shown::Awaited(waiting));
-        arrived.await.expect("a code")
+        let code = tokio::time::timeout(PATIENCE, arrived).await;
+        code.expect("a code in time").expect("a code")
     }
 }
 

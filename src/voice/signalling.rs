@@ -5,10 +5,13 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Sleep, sleep_until};
 use tracing::warn;
 
 use super::calls::{Calls, TrunkLine};
@@ -20,6 +23,10 @@ use crate::sip::endpoint::Endpoint;
 
 /// How often the trunks' names are resolved anew.
 const RESOLVE_EVERY: Duration = Duration::from_secs(60);
+/// Commands or news of streams taken in at once.
+const AT_ONCE: usize = 64;
+/// Without a deadline.
+const LONG: Duration = Duration::from_secs(3600);
 /// How long calls have to end in order when the process stops.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -52,6 +59,9 @@ pub async fn run(
     let mut commands_open = true;
     let mut streams_open = true;
     let mut waiting: Option<Report> = None;
+    let mut commands = Vec::with_capacity(AT_ONCE);
+    let mut news = Vec::with_capacity(AT_ONCE);
+    let mut alarm = pin!(sleep_until((Instant::now() + LONG).into()));
     let outcome = loop {
         let now = Instant::now();
         endpoint.handle_timeout(now);
@@ -63,13 +73,11 @@ pub async fn run(
             break Ok(());
         }
         if waiting.is_none() {
-            waiting = calls.poll_report();
+            waiting = report(&mut calls, &lines.reports);
         }
-        let wake = [endpoint.poll_timeout(), calls.deadline(), stopping]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(now + Duration::from_secs(3600));
+        let deadlines = [endpoint.poll_timeout(), calls.deadline(), stopping];
+        let deadline = deadlines.into_iter().flatten().min();
+        set(&mut alarm, deadline.unwrap_or(now + LONG));
         tokio::select! {
             permit = lines.reports.reserve(), if waiting.is_some() => {
                 // Without a permit the engine is gone, and nobody is left to tell.
@@ -83,15 +91,24 @@ pub async fn run(
                 }
                 carrier.receive(&mut endpoint);
             }
-            event = lines.streams.recv(), if streams_open => match event {
-                Some(event) => calls.on_stream(&mut endpoint, Instant::now(), event),
-                None => streams_open = false,
-            },
-            command = lines.commands.recv(), if commands_open && stopping.is_none() => match command {
-                Some(Command::Place(order)) => calls.place(&mut endpoint, Instant::now(), *order),
-                Some(Command::Cancel(call)) => calls.cancel(&mut endpoint, Instant::now(), call),
-                None => commands_open = false,
-            },
+            count = lines.streams.recv_many(&mut news, AT_ONCE), if streams_open => {
+                streams_open = count > 0;
+                for event in news.drain(..) {
+                    calls.on_stream(&mut endpoint, Instant::now(), event);
+                }
+            }
+            count = lines.commands.recv_many(&mut commands, AT_ONCE),
+                if commands_open && stopping.is_none() =>
+            {
+                commands_open = count > 0;
+                for command in commands.drain(..) {
+                    let now = Instant::now();
+                    match command {
+                        Command::Place(order) => calls.place(&mut endpoint, now, *order),
+                        Command::Cancel(call) => calls.cancel(&mut endpoint, now, call),
+                    }
+                }
+            }
             found = resolved.recv() => {
                 if let Some((trunk, target)) = found {
                     calls.resolved(&trunk, target);
@@ -104,11 +121,33 @@ pub async fn run(
                     stopping = Some(now + GRACE);
                 }
             }
-            () = tokio::time::sleep_until(wake.into()) => {}
+            () = &mut alarm => {}
         }
     };
     resolver.abort();
     outcome
+}
+
+/// Hands reports over for as long as there is room for them; the first for which there is none.
+fn report(calls: &mut Calls, reports: &mpsc::Sender<Report>) -> Option<Report> {
+    while let Some(report) = calls.poll_report() {
+        match reports.try_send(report) {
+            Ok(()) => {}
+            Err(TrySendError::Full(report)) => return Some(report),
+            // The engine is gone, and nobody is left to tell.
+            Err(TrySendError::Closed(_)) => {}
+        }
+    }
+    None
+}
+
+/// Sets an alarm that may go off too early and never too late. Most deadlines lie behind the one
+/// that it is set to already, and moving it costs more than a needless turn of the loop.
+fn set(alarm: &mut Pin<&mut Sleep>, deadline: Instant) {
+    let deadline = deadline.into();
+    if deadline < alarm.deadline() || alarm.is_elapsed() {
+        alarm.as_mut().reset(deadline);
+    }
 }
 
 /// Lets endpoint and calls answer each other until both are quiet, and sends what they want sent.

@@ -112,6 +112,19 @@ impl std::fmt::Debug for Reservation {
     }
 }
 
+/// So many streams on a shard before the next is used: a twentieth of a core. A shard that serves
+/// many wakes up no oftener than one that serves few.
+const FEW: usize = 128;
+
+/// The shard for one more stream: the fullest of those with few, else the emptiest.
+fn choose(loads: impl Iterator<Item = usize> + Clone) -> Option<usize> {
+    let few = loads.clone().enumerate().filter(|(_, load)| *load < FEW);
+    // Of equals the first.
+    let few = few.max_by_key(|(index, load)| (*load, std::cmp::Reverse(*index)));
+    few.or_else(|| loads.enumerate().min_by_key(|(_, load)| *load))
+        .map(|(index, _)| index)
+}
+
 impl MediaPlane {
     /// The address that an offer carries for a socket bound to `bound`; `towards` is the local
     /// address towards the trunk.
@@ -154,9 +167,10 @@ impl MediaPlane {
         let opened = opened.map_err(MediaError::Socket)?;
         let (socket, port) = opened.ok_or_else(|| MediaError::NoPort(inner.ports.count()))?;
         let local = socket.local_addr().map_err(MediaError::Socket)?;
-        let load = |(_, shard): &(usize, &Handle)| shard.shared.load.load(Ordering::Relaxed);
-        let shard = inner.shards.iter().enumerate().min_by_key(load);
-        let (index, shard) = shard.ok_or(MediaError::Down)?;
+        let loads = inner.shards.iter();
+        let loads = loads.map(|shard| shard.shared.load.load(Ordering::Relaxed));
+        let index = choose(loads).ok_or(MediaError::Down)?;
+        let shard = inner.shards.get(index).ok_or(MediaError::Down)?;
         shard.shared.load.fetch_add(1, Ordering::Relaxed);
         Ok(Reservation {
             id: StreamId {
@@ -287,5 +301,26 @@ impl Handle {
         if self.shared.dozing.load(Ordering::SeqCst) {
             self.thread.unpark();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_streams_share_a_shard_and_many_are_spread() {
+        let mut loads = [0; 3];
+        for stream in 0..3 * FEW {
+            let index = choose(loads.into_iter()).expect("a shard");
+            assert_eq!(index, stream / FEW, "one after the other is filled");
+            loads[index] += 1;
+        }
+        for _ in 0..30 {
+            loads[choose(loads.into_iter()).expect("a shard")] += 1;
+        }
+        assert_eq!(loads, [FEW + 10; 3], "and then all alike");
+        assert_eq!(choose([FEW, 3, 7].into_iter()), Some(2));
+        assert_eq!(choose(std::iter::empty()), None);
     }
 }
