@@ -24,7 +24,7 @@ fn sections(port: u16) -> String {
     format!(
         "[challenge]\nmax_open = 1000000\n\
          [guard]\nper_range = [\"100000 per 1s\"]\nper_tenant = [\"100000 per 1s\"]\n\
-         overall = [\"100000 per 1s\"]\n\
+         overall = [\"100000 per 1s\"]\nmost_numbers = 1000\n\
          [bind.centre]\naddress = \"127.0.0.1:{port}\"\nsystem_id = \"bench\"\npassword = \"bench\"\n\
          window = 100\nsessions = 2\n\
          [log]\nfilter = \"warn\"\n"
