@@ -206,6 +206,14 @@ async fn every_mistake_is_a_problem_of_its_own() {
         ("POST", "/healthz", Some(json!({})), Kind::MethodNotAllowed),
         ("GET", &unknown, None, Kind::ChallengeNotFound),
         ("GET", &number, None, Kind::ChallengeNotFound),
+        ("GET", "/v1/challenges/%FF", None, Kind::ChallengeNotFound),
+        (
+            "POST",
+            "/v1/challenges/%FF/check",
+            Some(json!({"code": "123456"})),
+            Kind::ChallengeNotFound,
+        ),
+        ("GET", "/problems/%FF", None, Kind::NotFound),
         ("GET", &unknown_events, None, Kind::ChallengeNotFound),
         ("POST", &unknown_cancel, None, Kind::ChallengeNotFound),
         (

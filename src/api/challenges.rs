@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
@@ -13,6 +13,7 @@ use super::App;
 use super::auth::Caller;
 use super::body::{JsonBytes, invalid, unknown};
 use super::problem::{Kind, Problem, ProblemBody};
+use super::segment::Segment;
 use super::view::ChallengeView;
 use super::wanted::{NewChallengeBody, Wanted, field_error};
 use crate::engine::{Begin, BeginError, CancelError, EngineError, WaitError};
@@ -131,7 +132,7 @@ pub async fn create(
 pub async fn read(
     State(app): State<App>,
     caller: Caller,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let wait = parameters(query.as_deref(), &["wait"])?
@@ -180,7 +181,7 @@ pub async fn read(
 pub async fn cancel(
     State(app): State<App>,
     caller: Caller,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Response, Problem> {
     let id = id_of(&id)?;
     match in_time(app.engine.cancel(&caller.tenant, id)).await? {
@@ -259,6 +260,16 @@ pub(super) fn id_of(text: &str) -> Result<Uuid, Problem> {
     Uuid::try_parse(text).map_err(|_| not_found())
 }
 
+fn unavailable_for(reason: &'static str, detail: &'static str) -> Problem {
+    Problem::new(Kind::Unavailable, detail)
+        .reason(reason)
+        .retry_after(Duration::from_secs(5))
+}
+
+pub(super) fn stopping() -> Problem {
+    unavailable_for("stopping", "The service is stopping. Try again elsewhere.")
+}
+
 pub(super) fn not_found() -> Problem {
     Problem::new(
         Kind::ChallengeNotFound,
@@ -301,11 +312,6 @@ pub(super) fn unavailable(error: &EngineError) -> Problem {
 }
 
 fn refused(error: BeginError) -> Problem {
-    let unavailable_for = |reason: &'static str, detail: &'static str| {
-        Problem::new(Kind::Unavailable, detail)
-            .reason(reason)
-            .retry_after(Duration::from_secs(5))
-    };
     match error {
         BeginError::Refused(refusal) => Problem::new(
             Kind::NumberRefused,
@@ -347,9 +353,7 @@ fn refused(error: BeginError) -> Problem {
             "As many challenges are open as this service takes. Try again in a few seconds.",
         )
         .retry_after(Duration::from_secs(5)),
-        BeginError::Draining => {
-            unavailable_for("stopping", "The service is stopping. Try again elsewhere.")
-        }
+        BeginError::Draining => stopping(),
         BeginError::NoGateway => unavailable_for(
             "gateway",
             "No calls can be placed just now. Try again later.",

@@ -1,6 +1,6 @@
 //! Codes over HTTP: checked, and texted again.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
@@ -9,9 +9,10 @@ use super::App;
 use super::auth::Caller;
 use super::body::{Fields, JsonBytes, invalid};
 use super::challenges::{
-    blocked, id_of, in_time, not_found, not_written, texting_stopped, unavailable,
+    blocked, id_of, in_time, not_found, not_written, stopping, texting_stopped, unavailable,
 };
 use super::problem::{Kind, Problem, ProblemBody};
+use super::segment::Segment;
 use super::view::ChallengeView;
 use super::wanted::field_error;
 use crate::challenge::{Challenge, OneTimeCode, Reason, State as ChallengeState};
@@ -67,7 +68,7 @@ pub struct CodeCheckBody {
 pub async fn check(
     State(app): State<App>,
     caller: Caller,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     JsonBytes(body): JsonBytes,
 ) -> Result<Response, Problem> {
     let code = code_of(&body)?;
@@ -121,7 +122,7 @@ pub async fn check(
 pub async fn resend(
     State(app): State<App>,
     caller: Caller,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Response, Problem> {
     let id = id_of(&id)?;
     match in_time(app.engine.resend(&caller.tenant, id)).await? {
@@ -165,11 +166,7 @@ fn not_resent(error: ResendError) -> Problem {
         },
         ResendError::Wording(error) => not_written(&error),
         ResendError::TextingStopped => texting_stopped(),
-        ResendError::Draining => Problem::new(
-            Kind::Unavailable,
-            "The service is stopping. Try again elsewhere.",
-        )
-        .reason("stopping"),
+        ResendError::Draining => stopping(),
         ResendError::Engine(error) => unavailable(&error),
     }
 }

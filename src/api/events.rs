@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use async_stream::stream;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -18,6 +18,7 @@ use super::App;
 use super::auth::Caller;
 use super::challenges::{id_of, not_found, parameters, unavailable, wait_refused};
 use super::problem::{Kind, Problem, ProblemBody};
+use super::segment::Segment;
 use crate::answer::AnsweredBy;
 use crate::challenge::{Entry, KeySource, Reason, State as ChallengeState, TextNews, Unsent, What};
 use crate::engine::Follow;
@@ -246,7 +247,7 @@ impl EventData {
 pub async fn follow(
     State(app): State<App>,
     caller: Caller,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {

@@ -14,6 +14,7 @@ mod events;
 mod observe;
 mod openapi;
 mod problem;
+mod segment;
 mod serve;
 mod service;
 mod view;

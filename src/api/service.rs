@@ -2,7 +2,7 @@
 //! how it is used.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::App;
 use super::problem::{DOCUMENT, Kind, Problem, ProblemBody, section};
+use super::segment::Segment;
 
 /// Whether the service takes new challenges, and what keeps it from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -123,7 +124,7 @@ pub async fn problems() -> Response {
             body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub async fn problem(Path(name): Path<String>) -> Result<Response, Problem> {
+pub async fn problem(Segment(name): Segment) -> Result<Response, Problem> {
     section(&name).map(markdown).ok_or_else(|| {
         Problem::new(
             Kind::NotFound,

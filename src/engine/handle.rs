@@ -339,6 +339,10 @@ impl EngineHandle {
             {
                 Ok(ended)
             }
+            // The engine stopped before the end was durable.
+            Some(open) if matches!(open.state(), State::Open(_)) => {
+                Err(EngineError::Stopped.into())
+            }
             Some(ended) => Err(CancelError::Ended(Box::new(ended))),
         }
     }

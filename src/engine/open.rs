@@ -7,8 +7,7 @@ use tokio::time::Instant;
 
 use super::texts::Texts;
 use crate::challenge::{
-    Challenge, Channel, Entry, Event, Match, Reason, Stage, State, Step, Text, TextNews, TextState,
-    What,
+    Challenge, Channel, Entry, Event, Match, Reason, Stage, State, Step, Text, TextState, What,
 };
 use crate::guard::Admission;
 use crate::sms::order::TextRef;
@@ -22,10 +21,13 @@ pub(super) struct Open {
     durable: Challenge,
     /// Lines of the log that are decided and not yet handed to the store.
     unsaved: Vec<Entry>,
-    /// Whether the store is writing; one write at a time keeps the lines in order.
-    saving: bool,
+    /// How soon what the store is writing is to be durable; one write at a time keeps the lines in
+    /// order.
+    saving: Option<Haste>,
     /// Writes that failed in a row.
     failures: u32,
+    /// Whether the phone has rung, whatever the call came to.
+    rang: bool,
     /// Made when somebody first watches.
     watched: Option<watch::Sender<Challenge>>,
     /// An instant on the clock that nobody sets, and the challenge's own time then.
@@ -60,8 +62,8 @@ pub(super) enum Save {
         entries: Vec<Entry>,
         haste: Haste,
     },
-    /// Something that does not wait, as soon as the store has written what it has.
-    Busy,
+    /// What the store has, at once: something that does not wait comes after it.
+    Hurry,
 }
 
 /// How soon a line is to be durable. What somebody waits for, and what another process has to know
@@ -69,11 +71,8 @@ pub(super) enum Save {
 fn haste(what: &What) -> Haste {
     match what {
         What::Stage(_) | What::Key(_) | What::AnsweredBy(_) => Haste::InCompany,
-        What::Text { news, .. } => match news {
-            TextNews::Delivered { .. } | TextNews::Undeliverable { .. } => Haste::InCompany,
-            // That a text may have left keeps its challenge alive.
-            _ => Haste::Now,
-        },
+        // That a text may have left keeps its challenge alive, and no receipt comes twice.
+        What::Text { .. } => Haste::Now,
         What::Resent { .. } | What::WrongCode { .. } | What::Ended(_) => Haste::Now,
     }
 }
@@ -90,8 +89,9 @@ impl Open {
             decided: challenge.clone(),
             durable: challenge,
             unsaved: Vec::new(),
-            saving: false,
+            saving: None,
             failures: 0,
+            rang: false,
             watched: None,
             began,
             deadline,
@@ -144,6 +144,11 @@ impl Open {
         }
     }
 
+    /// Whether the phone has rung: a person was disturbed, whatever the call came to.
+    pub fn has_rung(&self) -> bool {
+        self.rang
+    }
+
     /// Whether it is by text.
     pub fn is_text(&self) -> bool {
         self.decided.details().channel == Channel::Sms
@@ -155,7 +160,7 @@ impl Open {
             self.durable.state(),
             State::Open(stage) if stage != Stage::Queued
         );
-        let is_durable = !self.saving && self.unsaved.is_empty() && !self.is_decided();
+        let is_durable = self.saving.is_none() && self.unsaved.is_empty() && !self.is_decided();
         self.is_text() && has_left && is_durable
     }
 
@@ -208,6 +213,7 @@ impl Open {
         let time = self.time(now);
         match self.decided.apply(event, time) {
             Step::Noted(entry) => {
+                self.rang |= matches!(entry.what, What::Stage(Stage::Ringing | Stage::Answered));
                 self.unsaved.push(entry);
                 true
             }
@@ -219,10 +225,12 @@ impl Open {
     pub fn save(&mut self) -> Option<Save> {
         let haste = self.unsaved.iter().map(|entry| haste(&entry.what));
         let haste = haste.reduce(|most, one| if one == Haste::Now { one } else { most })?;
-        if self.saving {
-            return (haste == Haste::Now).then_some(Save::Busy);
+        if let Some(saving) = &mut self.saving {
+            let hurries = (*saving, haste) == (Haste::InCompany, Haste::Now);
+            *saving = haste;
+            return hurries.then_some(Save::Hurry);
         }
-        self.saving = true;
+        self.saving = Some(haste);
         Some(Save::Write {
             challenge: self.decided.clone(),
             entries: std::mem::take(&mut self.unsaved),
@@ -232,7 +240,7 @@ impl Open {
 
     /// The store has written this.
     pub fn saved(&mut self, challenge: Challenge) {
-        self.saving = false;
+        self.saving = None;
         self.failures = 0;
         self.durable = challenge;
         if let Some(watched) = &self.watched {
@@ -259,7 +267,7 @@ impl Open {
     /// Tries again what could not be written. An outcome that could not be made durable in time
     /// is given up: the challenge expired before anybody could know of it.
     pub fn try_again(&mut self, now: Instant) {
-        self.saving = false;
+        self.saving = None;
         if self.is_decided() && self.time(now) >= self.decided.details().expires {
             self.decided = self.durable.clone();
             self.unsaved.clear();

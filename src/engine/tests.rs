@@ -32,26 +32,26 @@ impl Faulty {
         self.broken.store(broken, Ordering::SeqCst);
     }
 
-    fn try_write<T: Send + 'static>(&self, write: Pending<T>) -> Pending<T> {
+    fn try_write<T: Send + 'static>(&self, write: impl FnOnce() -> Pending<T>) -> Pending<T> {
         if self.broken.load(Ordering::SeqCst) {
             return Box::pin(async { Err(StoreError::Unavailable("disk full".into())) });
         }
-        write
+        write()
     }
 }
 
 impl Store for Faulty {
     fn begin(&self, new: NewChallenge) -> Pending<Begun> {
-        self.try_write(self.store.begin(new))
+        self.try_write(|| self.store.begin(new))
     }
     fn record(&self, challenge: Challenge, entries: Vec<Entry>, haste: Haste) -> Pending<Recorded> {
-        self.try_write(self.store.record(challenge, entries, haste))
+        self.try_write(|| self.store.record(challenge, entries, haste))
     }
     fn hurry(&self) {
         self.store.hurry();
     }
     fn ready(&self) -> Pending<()> {
-        self.try_write(self.store.ready())
+        self.try_write(|| self.store.ready())
     }
     fn replay(&self, t: Tenant, r: Idempotency, now: Timestamp) -> Pending<Option<Replay>> {
         self.store.replay(t, r, now)
@@ -72,7 +72,7 @@ impl Store for Faulty {
         self.store.hash_code(challenge, code)
     }
     fn keep_message(&self, message: Message) -> Pending<()> {
-        self.try_write(self.store.keep_message(message))
+        self.try_write(|| self.store.keep_message(message))
     }
     fn messages(&self, number: PhoneNumber, limit: u32) -> Pending<Vec<Message>> {
         self.store.messages(number, limit)
@@ -579,6 +579,28 @@ async fn a_number_is_asked_once_at_a_time_and_left_alone_once_reported() {
         ..begin()
     };
     house.begun(other).await;
+}
+
+#[tokio::test]
+async fn a_phone_that_rang_and_then_was_busy_has_disturbed_somebody() {
+    let policy = crate::guard::Policy {
+        unconfirmed_per_number: crate::guard::Rate::parse("1 per 1h").into_iter().collect(),
+        ..crate::guard::Policy::unlimited()
+    };
+    let guard = Guard::new(policy, [7; 32], std::time::Instant::now());
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut house = house_guarded(directory, EngineConfig::default(), 64, guard).await;
+    for ringing in [&[][..], &[News::Dialling, News::Ringing][..]] {
+        let (id, call) = house.begun(begin()).await;
+        house.gateway.tell(call, ringing).await;
+        let busy = News::Ended(Reason::Busy);
+        house.gateway.tell(call, &[busy]).await;
+        assert_eq!(house.outcome(id).await, State::Ended(Reason::Busy));
+    }
+    match house.engine.begin(begin()).await {
+        Err(BeginError::Limited(refusal)) => assert_eq!(refusal.code(), "number_unconfirmed"),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]

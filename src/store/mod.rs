@@ -30,8 +30,8 @@ use crate::challenge::{Challenge, Entry, OneTimeCode, Tenant};
 use crate::phone::PhoneNumber;
 
 /// What a store answers, in time. It borrows nothing, so it may be sent anywhere and awaited
-/// anywhere; what it asks for begins when it is first polled and is carried out even if it is
-/// then dropped.
+/// anywhere; what it asks for begins when it is first polled, if not before, and is carried out
+/// even if it is then dropped.
 pub type Pending<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
 
 /// Why a store could not do what it was asked. Nothing of what was asked has happened.

@@ -37,7 +37,7 @@ impl Task {
                 entries,
                 haste,
             }) => (challenge, entries, haste),
-            Some(Save::Busy) => return self.store.hurry(),
+            Some(Save::Hurry) => return self.store.hurry(),
             None => return,
         };
         let recorded = self.store.record(challenge.clone(), entries.clone(), haste);
@@ -108,10 +108,13 @@ impl Task {
             "challenge ended"
         );
         self.metrics.ended(challenge, reason);
-        let admission = self.let_go(id).and_then(|open| open.admission);
-        if let Some(admission) = admission {
+        let Some(open) = self.let_go(id) else {
+            return;
+        };
+        let ending = ending(reason, open.has_rung());
+        if let Some(admission) = open.admission {
             let now = Instant::now().into_std();
-            self.guard.conclude(admission, ending(reason), now);
+            self.guard.conclude(admission, ending, now);
         }
     }
 
@@ -163,12 +166,14 @@ impl Task {
     }
 }
 
-/// How a challenge ended, as far as the guard's limits care.
-fn ending(reason: Reason) -> Ending {
+/// How a challenge ended, as far as the guard's limits care. Many phones answer busy where a
+/// person rejects the call: one that has rung counts whatever follows.
+fn ending(reason: Reason, has_rung: bool) -> Ending {
     match reason {
         Reason::KeyPressed | Reason::CodeMatched => Ending::Approved,
         Reason::Refused => Ending::Reported,
-        // The phone cannot have rung, nor got a text.
+        _ if has_rung => Ending::Unconfirmed,
+        // Else the phone cannot have rung, nor got a text.
         Reason::Busy
         | Reason::NoSuchNumber
         | Reason::TrunkRejected

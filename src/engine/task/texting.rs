@@ -334,7 +334,7 @@ impl Task {
         // In the order of their coming within a millisecond too.
         let id = Uuid::now_v7();
         tracing::info!(
-            message = %id,
+            %id,
             %by,
             from = from.as_ref().map(|from| from.masked()),
             wish = ?wish,

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout_at;
 
@@ -101,12 +102,23 @@ impl Writer {
         metrics: Metrics,
     ) -> std::io::Result<(Writer, JoinHandle<()>)> {
         let (queue, asked) = mpsc::channel(QUEUE);
-        let clock = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()?;
+        let (built, started) = std::sync::mpsc::sync_channel(1);
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || clock.block_on(run(&connection, asked, &metrics)))?;
+            .spawn(move || {
+                // Made here, since it must not be dropped by a thread that runs others' futures.
+                let clock = tokio::runtime::Builder::new_current_thread()
+                    .enable_time()
+                    .build();
+                match clock {
+                    Ok(clock) => {
+                        let _ = built.send(Ok(()));
+                        clock.block_on(run(&connection, asked, &metrics));
+                    }
+                    Err(error) => drop(built.send(Err(error))),
+                }
+            })?;
+        started.recv().map_err(std::io::Error::other)??;
         Ok((Writer { queue }, thread))
     }
 
@@ -151,17 +163,21 @@ impl Writer {
         manner: Manner,
         operation: impl Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Pending<T> {
-        let queue = self.queue.clone();
+        let (answer, answered) = oneshot::channel();
+        let asked: Box<dyn Operation> = Box::new(Asked {
+            manner,
+            operation,
+            value: None,
+            answer,
+        });
+        // At once where there is room, so that nothing that is asked for later overtakes it.
+        let refused = self.queue.try_send(asked).err();
+        let queue = refused.is_some().then(|| self.queue.clone());
         Box::pin(async move {
-            let (answer, answered) = oneshot::channel();
-            let asked = Asked {
-                manner,
-                operation,
-                value: None,
-                answer,
-            };
-            let closed = |_| StoreError::Closed;
-            queue.send(Box::new(asked)).await.map_err(closed)?;
+            if let (Some(TrySendError::Full(asked)), Some(queue)) = (refused, queue) {
+                let closed = |_| StoreError::Closed;
+                queue.send(asked).await.map_err(closed)?;
+            }
             answered.await.map_err(|_| StoreError::Closed)?
         })
     }
@@ -385,10 +401,11 @@ mod tests {
     #[tokio::test]
     async fn hurry_ends_the_waiting_and_so_does_the_end() {
         let (directory, writer, thread) = start();
-        let mut waits = count(&writer, Haste::InCompany);
-        assert!(futures_util::poll!(&mut waits).is_pending());
+        let began = Instant::now();
+        let waits = count(&writer, Haste::InCompany);
         writer.hurry();
         assert_eq!(waits.await, Ok(1));
+        assert!(began.elapsed() < PATIENCE, "not overtaken by the hurry");
         let mut waits = count(&writer, Haste::InCompany);
         assert!(futures_util::poll!(&mut waits).is_pending());
         drop(waits);
