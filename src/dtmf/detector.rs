@@ -1,10 +1,11 @@
 //! Hears the keys in one stream of audio.
 
 use super::bank::{GAIN, Gate, Kernel, Likeness, SHARE, Sums};
-use super::fit::{self, Blocks, Limits};
+use super::blocks::{Blocks, fills};
+use super::fit::{self, Limits};
 use super::measures::{Measures, Refusal, Verdict};
-use super::presence::{SPAN, Tones};
-use super::tones::{FRAME, WINDOW};
+use super::presence::Tones;
+use super::tones::{BLOCK, FRAME, SPAN, WINDOW};
 use super::{Digit, amplitude};
 
 /// What counts as a key. The defaults are the tolerances of ITU-T Q.24 with margins that keep
@@ -75,6 +76,8 @@ const ROUGH_HZ: f32 = 8.0;
 const THOROUGH_HZ: f32 = 40.0;
 /// A gap takes the position no farther than this, 18 million years.
 const FARTHEST: u64 = 1 << 62;
+/// Samples whose blocks are looked at for a new key: every window of a look lies within them.
+const LOOKED_AT: usize = 3 * FRAME;
 /// Half the strength marks the edge of a key.
 const EDGE: f32 = 0.5;
 
@@ -325,7 +328,37 @@ impl Detector {
         if likeness.is_none() && before.is_none() && self.sounding.is_none() {
             return;
         }
+        if self.goes_on(sums, likeness, before) {
+            return;
+        }
         self.look_closely(likeness, before, sink, trace);
+    }
+
+    /// Follows the key that sounds through a frame that its tones fill, where nothing else is to be
+    /// looked for.
+    #[inline]
+    fn goes_on(
+        &mut self,
+        sums: &Sums,
+        likeness: Option<Likeness>,
+        before: Option<Likeness>,
+    ) -> bool {
+        let same = [likeness, before]
+            .iter()
+            .flatten()
+            .all(|likeness| self.is_sounding(likeness));
+        let position = self.position;
+        match &mut self.sounding {
+            Some(key) if same && key.away < BLOCK as u64 * 2 && key.tones.fill(sums) => {
+                // As if each block but the last had been weighed and found there.
+                const LOOKED_AT: u64 = BLOCK as u64;
+                key.next = key.next.max(position - LOOKED_AT);
+                key.last = key.last.max(position - LOOKED_AT - BLOCK as u64 / 2);
+                key.away = 0;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Whether a likeness is to the key that sounds.
@@ -344,17 +377,14 @@ impl Detector {
         if likeness.drowned && !holds_its_share(frame, likeness.amplitude) {
             return false;
         }
-        self.kernel.wide(
+        let (kernel, limits) = (self.kernel, &self.limits);
+        kernel.wide(
             #[inline(always)]
             || {
-                let mut audio = [0f32; FRAME];
-                for (x, sample) in audio.iter_mut().zip(frame) {
-                    *x = f32::from(*sample);
-                }
-                let steady = |tone| {
-                    Blocks::new(&audio, tone).may_be_steady(FRAME / fit::BLOCK, &self.limits)
-                };
-                steady(usize::from(likeness.row)) && steady(4 + usize::from(likeness.column))
+                let (row, column) = (usize::from(likeness.row), usize::from(likeness.column));
+                Blocks::of_key(kernel, frame, row, column)
+                    .iter()
+                    .all(|blocks| blocks.may_be_steady(limits))
             },
         )
     }
@@ -367,99 +397,99 @@ impl Detector {
         sink: &mut impl FnMut(Detection),
         trace: &mut impl FnMut(Verdict),
     ) {
-        let mut buffer = [0f32; KEPT];
-        let oldest = self.position.saturating_sub(KEPT as u64);
-        let mut filled = 0;
-        for frame in oldest / FRAME as u64..self.position / FRAME as u64 {
-            let slot = frame as usize % FRAMES_KEPT;
-            if self.silent & (1 << slot) == 0 {
-                for (x, sample) in buffer[filled..].iter_mut().zip(&self.kept[slot]) {
-                    *x = f32::from(*sample);
-                }
-            }
-            filled += FRAME;
-        }
-        let audio = &buffer[..filled.min(KEPT)];
-        self.follow(audio, oldest, sink);
+        let mut buffer = [0i16; KEPT];
+        let heard = self.recall(&mut buffer);
+        self.follow(heard, sink);
         // A key of 40 ms holds one whole frame, and with it one of four windows: the one that
         // ends with the frame, or one of the three that end 4, 8 and 12 ms into the next.
-        const BLOCK: u64 = fit::BLOCK as u64;
         let newest = self.position;
         let after = newest - FRAME as u64;
-        let looks = [(before, after + BLOCK, 3), (likeness, newest, 1)];
+        let looks = [(before, after + BLOCK as u64, 3), (likeness, newest, 1)];
+        let mut looked_at: Option<((usize, usize), [Blocks; 2])> = None;
         for (likeness, first_end, count) in looks {
-            if let Some(likeness) = likeness {
-                self.attempt(audio, oldest, likeness, first_end, count, sink, trace);
-            }
+            let Some(likeness) = likeness.filter(|likeness| !self.is_sounding(likeness)) else {
+                continue;
+            };
+            let place = (usize::from(likeness.row), usize::from(likeness.column));
+            let blocks = match looked_at {
+                Some((seen, blocks)) if seen == place => blocks,
+                _ => {
+                    let kernel = self.kernel;
+                    let audio = heard.newest(LOOKED_AT);
+                    kernel.wide(
+                        #[inline(always)]
+                        || Blocks::of_key(kernel, audio, place.0, place.1),
+                    )
+                }
+            };
+            looked_at = Some((place, blocks));
+            self.attempt(heard, place, &blocks, first_end, count, sink, trace);
         }
     }
 
-    /// Judges `count` windows, a block apart, the first of which ends at `first_end`.
+    /// The newest frames in order; what was too weak to be kept is silence.
+    fn recall<'a>(&self, buffer: &'a mut [i16; KEPT]) -> Heard<'a> {
+        let oldest = self.position.saturating_sub(KEPT as u64);
+        let mut filled = 0;
+        for (frame, into) in (oldest / FRAME as u64..self.position / FRAME as u64)
+            .zip(buffer.chunks_exact_mut(FRAME))
+        {
+            let slot = frame as usize % FRAMES_KEPT;
+            if self.silent & (1 << slot) == 0 {
+                into.copy_from_slice(&self.kept[slot]);
+            }
+            filled += FRAME;
+        }
+        Heard {
+            oldest,
+            audio: &buffer[..filled],
+        }
+    }
+
+    /// Judges `count` windows, a block apart, the first of which ends at `first_end`. `blocks` are
+    /// those of the newest three frames.
     #[allow(clippy::too_many_arguments)]
     fn attempt(
         &mut self,
-        audio: &[f32],
-        oldest: u64,
-        likeness: Likeness,
+        heard: Heard<'_>,
+        (row, column): (usize, usize),
+        blocks: &[Blocks; 2],
         first_end: u64,
         count: usize,
         sink: &mut impl FnMut(Detection),
         trace: &mut impl FnMut(Verdict),
     ) {
-        let (row, column) = (usize::from(likeness.row), usize::from(likeness.column));
         let Some(digit) = Digit::from_row_column(row, column) else {
             return;
         };
-        if self.sounding.is_some_and(|key| key.digit == digit) {
-            return;
-        }
-        let Some(first_start) = first_end.checked_sub(WINDOW as u64) else {
-            return;
-        };
-        let Some(audio_here) = first_start
-            .checked_sub(oldest)
-            .and_then(|at| audio.get(at as usize..))
-        else {
-            return;
-        };
+        let base = self.position.saturating_sub(LOOKED_AT as u64);
         let (kernel, limits) = (self.kernel, self.limits);
-        let blocks = |tone| {
-            kernel.wide(
-                #[inline(always)]
-                || Blocks::new(audio_here, tone),
-            )
-        };
-        let low = blocks(row);
-        let mut high = None;
         for index in 0..count {
-            let start = first_start + (index * fit::BLOCK) as u64;
-            if start < self.earliest || self.is_lost(start, start + WINDOW as u64) {
+            let end = first_end + (index * BLOCK) as u64;
+            let Some(start) = end
+                .checked_sub(WINDOW as u64)
+                .filter(|start| *start >= base)
+            else {
+                continue;
+            };
+            if start < self.earliest || self.is_lost(start, end) {
                 continue;
             }
-            let Some(window) = audio_here
-                .get(index * fit::BLOCK..)
+            let Some(window) = heard
+                .from(start)
                 .and_then(|rest| rest.first_chunk::<WINDOW>())
             else {
-                return;
+                continue;
             };
-            let judged = low
-                .frequency(index, &self.limits)
-                .and_then(|low_hz| {
-                    let high = high.get_or_insert_with(|| blocks(4 + column));
-                    let high_hz = high.frequency(index, &self.limits)?;
-                    if fit::fills(&low, high, index) {
-                        Ok([low_hz, high_hz])
-                    } else {
-                        Err(Refusal::NotSteady)
-                    }
-                })
-                .map_err(|refusal| (refusal, None))
-                .and_then(|rough| {
-                    kernel.wide(
-                        #[inline(always)]
-                        || fit::judge(window, likeness.row, likeness.column, rough, &limits),
-                    )
-                });
+            let first = ((start - base) / BLOCK as u64) as usize;
+            let judged = kernel.wide(
+                #[inline(always)]
+                || {
+                    let rough = rough_frequencies(blocks, first, &limits)
+                        .map_err(|refusal| (refusal, None))?;
+                    fit::judge(window, row, column, rough, &limits)
+                },
+            );
             let (measures, refusal) = match judged {
                 Ok(measures) => (Some(measures), None),
                 Err((refusal, measures)) => (measures, Some(refusal)),
@@ -471,7 +501,7 @@ impl Detector {
                 refusal,
             });
             if let (Some(measures), None) = (measures, refusal) {
-                self.begin(audio, oldest, digit, start, measures, sink);
+                self.begin(heard, digit, start, measures, sink);
                 return;
             }
         }
@@ -479,27 +509,28 @@ impl Detector {
 
     fn begin(
         &mut self,
-        audio: &[f32],
-        oldest: u64,
+        heard: Heard<'_>,
         digit: Digit,
         window_start: u64,
         measures: Measures,
         sink: &mut impl FnMut(Detection),
     ) {
         let tones = Tones::new(digit, &measures);
-        // Backwards from the window's middle to where the tones began, first in steps of 4 ms, then
-        // of 1 ms.
-        let kernel = self.kernel;
-        let mut start = window_start + WINDOW as u64 / 2;
-        for step in [fit::BLOCK as u64, 8] {
-            while let Some(centre) = start.checked_sub(step) {
-                let there = centre >= self.earliest
-                    && span_at(audio, oldest, centre)
-                        .is_some_and(|span| tones.strength(kernel, span) >= EDGE);
-                if !there {
-                    break;
-                }
-                start = centre;
+        // Backwards from the first quarter of the window, which the key fills, to where its tones
+        // began: first in steps of 4 ms, then to the nearest millisecond.
+        let there = |centre: u64| {
+            centre >= self.earliest
+                && heard
+                    .span_at(centre)
+                    .is_some_and(|span| tones.strength(self.kernel, span) >= EDGE)
+        };
+        let mut start = window_start + WINDOW as u64 / 4;
+        while let Some(earlier) = start.checked_sub(BLOCK as u64).filter(|at| there(*at)) {
+            start = earlier;
+        }
+        for step in [BLOCK as u64 / 2, BLOCK as u64 / 4] {
+            if let Some(earlier) = start.checked_sub(step).filter(|at| there(*at)) {
+                start = earlier;
             }
         }
         self.end_key(start, sink);
@@ -508,8 +539,8 @@ impl Detector {
             tones,
             measures,
             start,
-            last: window_start + (WINDOW - fit::BLOCK) as u64,
-            next: window_start + (WINDOW - fit::BLOCK) as u64,
+            last: window_start + (WINDOW - BLOCK) as u64,
+            next: window_start + (WINDOW - BLOCK) as u64,
             away: 0,
         });
         sink(Detection::Began {
@@ -518,50 +549,44 @@ impl Detector {
             decided_sample: self.position,
             measures,
         });
-        self.follow(audio, oldest, sink);
+        self.follow(heard, sink);
     }
 
     /// Follows the key that sounds through the newest audio, block by block: each block is weighed
     /// together with half of both neighbours.
-    fn follow(&mut self, audio: &[f32], oldest: u64, sink: &mut impl FnMut(Detection)) {
-        const BLOCK: u64 = fit::BLOCK as u64;
+    fn follow(&mut self, heard: Heard<'_>, sink: &mut impl FnMut(Detection)) {
+        const STEP: u64 = BLOCK as u64;
         let Some(mut key) = self.sounding else {
             return;
         };
-        while key.next + 2 * BLOCK <= self.position {
-            let Some(here) = key
-                .next
-                .checked_sub(BLOCK + oldest)
-                .and_then(|at| audio.get(at as usize..))
-            else {
-                key.next += BLOCK;
-                continue;
-            };
-            let (row, column) = key.digit.row_column();
-            let kernel = self.kernel;
-            let tones = [row, 4 + column].map(|tone| {
-                kernel.wide(
-                    #[inline(always)]
-                    || Blocks::new(here, tone),
-                )
-            });
-            let whole = (here.len() / fit::BLOCK).min(fit::MOST_BLOCKS);
-            for middle in 1..whole.saturating_sub(1) {
-                if !self.is_lost(key.next - BLOCK, key.next + 2 * BLOCK) {
-                    if key.tones.strength_in(&tones, middle) >= EDGE {
-                        key.last = key.next + BLOCK / 2;
-                        key.away = 0;
-                    } else {
-                        key.away += BLOCK;
-                    }
+        if key.next + 2 * STEP > self.position {
+            return;
+        }
+        let kernel = self.kernel;
+        let audio = heard.newest(2 * FRAME);
+        let base = self.position - audio.len() as u64;
+        let tones = kernel.wide(
+            #[inline(always)]
+            || key.tones.blocks(kernel, audio),
+        );
+        // What lies farther back was not heard: a gap.
+        key.next = key.next.max(base + STEP);
+        while key.next + 2 * STEP <= self.position {
+            let middle = ((key.next - base) / STEP) as usize;
+            if !self.is_lost(key.next - STEP, key.next + 2 * STEP) {
+                if key.tones.strength_in(&tones, middle) >= EDGE {
+                    key.last = key.next + STEP / 2;
+                    key.away = 0;
+                } else {
+                    key.away += STEP;
                 }
-                key.next += BLOCK;
-                if key.away >= AWAY {
-                    key.last = edge_after(audio, oldest, key.last, &key.tones, kernel);
-                    self.sounding = Some(key);
-                    self.end_key(u64::MAX, sink);
-                    return;
-                }
+            }
+            key.next += STEP;
+            if key.away >= AWAY {
+                key.last = edge_after(heard, key.last, &key.tones, kernel);
+                self.sounding = Some(key);
+                self.end_key(u64::MAX, sink);
+                return;
             }
         }
         self.sounding = Some(key);
@@ -591,23 +616,65 @@ fn holds_its_share(frame: &[i16; FRAME], amplitude: f32) -> bool {
     held >= SHARE * energy as f32
 }
 
-/// The last position from `last` on, in steps of 1 ms, where the tones are still there.
-fn edge_after(audio: &[f32], oldest: u64, last: u64, tones: &Tones, kernel: Kernel) -> u64 {
-    let mut edge = last;
-    while let Some(span) = span_at(audio, oldest, edge + 8) {
-        if tones.strength(kernel, span) < EDGE || edge >= last + 2 * fit::BLOCK as u64 {
-            break;
-        }
-        edge += 8;
+/// The rough frequencies of two tones in the window that begins with block `first`, if they are
+/// steady and there from its first block to its last.
+#[inline(always)]
+fn rough_frequencies(
+    blocks: &[Blocks; 2],
+    first: usize,
+    limits: &Limits,
+) -> Result<[f32; 2], Refusal> {
+    if !fills(blocks, first) {
+        return Err(Refusal::NotSteady);
     }
-    edge
+    let [low, high] = blocks;
+    Ok([
+        low.frequency(first, limits)?,
+        high.frequency(first, limits)?,
+    ])
 }
 
-fn span_at(audio: &[f32], oldest: u64, centre: u64) -> Option<&[f32; SPAN]> {
-    let start = centre.checked_sub(SPAN as u64 / 2)?.checked_sub(oldest)?;
-    audio
-        .get(usize::try_from(start).ok()?..)
-        .and_then(|rest| rest.first_chunk::<SPAN>())
+/// The newest audio in one piece.
+#[derive(Clone, Copy)]
+struct Heard<'a> {
+    /// Where it begins.
+    oldest: u64,
+    audio: &'a [i16],
+}
+
+impl<'a> Heard<'a> {
+    /// What lies behind this position.
+    fn from(self, position: u64) -> Option<&'a [i16]> {
+        let at = position.checked_sub(self.oldest)?;
+        self.audio.get(usize::try_from(at).ok()?..)
+    }
+
+    /// So many of the newest samples, or all.
+    fn newest(self, samples: usize) -> &'a [i16] {
+        let from = self.audio.len().saturating_sub(samples);
+        &self.audio[from..]
+    }
+
+    /// The 10 ms about this position.
+    fn span_at(self, centre: u64) -> Option<&'a [i16; SPAN]> {
+        self.from(centre.checked_sub(SPAN as u64 / 2)?)?
+            .first_chunk()
+    }
+}
+
+/// The last position from `last` on, to the nearest millisecond, where the tones are still there;
+/// it is searched by halves over the two blocks that follow.
+fn edge_after(heard: Heard<'_>, last: u64, tones: &Tones, kernel: Kernel) -> u64 {
+    let mut edge = last;
+    for step in [BLOCK as u64, BLOCK as u64 / 2, BLOCK as u64 / 4] {
+        if heard
+            .span_at(edge + step)
+            .is_some_and(|span| tones.strength(kernel, span) >= EDGE)
+        {
+            edge += step;
+        }
+    }
+    edge
 }
 
 #[cfg(test)]

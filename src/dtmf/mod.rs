@@ -11,6 +11,7 @@
 
 pub mod analysis;
 pub mod bank;
+mod blocks;
 mod detector;
 mod digit;
 mod fit;
@@ -18,7 +19,9 @@ mod generator;
 pub mod line;
 mod measures;
 mod presence;
+mod rescue;
 mod tones;
+mod turns;
 
 pub use detector::{Detection, Detector, DetectorConfig};
 pub use digit::{Digit, HIGH_HZ, LOW_HZ};

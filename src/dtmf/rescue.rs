@@ -1,0 +1,418 @@
+//! A second look at a window that two tones alone do not explain: any number of sinusoids fitted
+//! by least squares to the samples that are not left out.
+
+// Matrix code reads by its indices.
+#![allow(clippy::needless_range_loop)]
+
+use std::sync::LazyLock;
+
+use super::fit::{Fit, Limits, check, measured};
+use super::measures::Measures;
+use super::tones::{RATE, WINDOW};
+
+/// Most sinusoids fitted at once: two of the key, two of a dial tone beneath it.
+const MOST_TONES: usize = 4;
+const MOST_UNKNOWNS: usize = MOST_TONES * 2;
+
+/// Sum of products, in eight lanes so that it vectorises with one fixed order of additions.
+#[inline(always)]
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0f32; 8];
+    for (a, b) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
+        for lane in 0..8 {
+            lanes[lane] += a[lane] * b[lane];
+        }
+    }
+    ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5]))
+        + ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]))
+}
+
+/// Fills eight lanes of a sinusoid from the first of them.
+#[inline(always)]
+fn lanes(step: f32, s: &mut [f32; 8], c: &mut [f32; 8]) {
+    let (step_s, step_c) = step.sin_cos();
+    for lane in 1..8 {
+        c[lane] = c[lane - 1] * step_c - s[lane - 1] * step_s;
+        s[lane] = s[lane - 1] * step_c + c[lane - 1] * step_s;
+    }
+}
+
+/// A sinusoid over the window, phase 0 at its middle.
+struct Wave {
+    cos: [f32; WINDOW],
+    sin: [f32; WINDOW],
+}
+
+impl Wave {
+    const ZERO: Wave = Wave {
+        cos: [0.0; WINDOW],
+        sin: [0.0; WINDOW],
+    };
+
+    /// Makes it the sinusoid of this step in radians a sample.
+    #[inline(always)]
+    fn tune(&mut self, step: f32) {
+        let mut c = [0f32; 8];
+        let mut s = [0f32; 8];
+        (s[0], c[0]) = (step * -(WINDOW as f32 - 1.0) / 2.0).sin_cos();
+        lanes(step, &mut s, &mut c);
+        let (turn_s, turn_c) = (step * 8.0).sin_cos();
+        for (cos, sin) in self
+            .cos
+            .chunks_exact_mut(8)
+            .zip(self.sin.chunks_exact_mut(8))
+        {
+            cos.copy_from_slice(&c);
+            sin.copy_from_slice(&s);
+            for lane in 0..8 {
+                let turned = c[lane] * turn_c - s[lane] * turn_s;
+                s[lane] = s[lane] * turn_c + c[lane] * turn_s;
+                c[lane] = turned;
+            }
+        }
+    }
+}
+
+/// A second look at a window that two tones alone do not explain: samples that were clipped or
+/// struck by an impulse are left out, and a dial tone beneath is fitted along. Each asks for more
+/// than the plain fit, since each explains more with more unknowns.
+#[inline(always)]
+pub fn rescue(
+    window: &[i16; WINDOW],
+    plain: &Fit,
+    picks: [usize; 2],
+    limits: &Limits,
+) -> Option<Measures> {
+    let strict = Limits {
+        snr_db: limits.snr_db + RESCUE_DB,
+        ..*limits
+    };
+    let window = &window.map(f32::from);
+    let rest = &left(window, plain);
+    let fit = unclipped(window, plain)
+        .filter(|fit| check(fit, picks, &strict).is_ok())
+        .or_else(|| {
+            without_impulses(window, plain, rest).filter(|fit| check(fit, picks, &strict).is_ok())
+        })
+        .or_else(|| over_dial_tone(window, plain, rest, picks, &strict))?;
+    Some(measured(&fit, picks, &strict))
+}
+
+/// What two tones of these frequencies leave of the window.
+#[inline(always)]
+fn left(window: &[f32; WINDOW], plain: &Fit) -> [f32; WINDOW] {
+    let mut waves = [const { Wave::ZERO }; MOST_TONES];
+    for (wave, hz) in waves.iter_mut().zip(plain.hz) {
+        wave.tune(hz * (std::f32::consts::TAU / RATE as f32));
+    }
+    let angles = amplitudes(window, &[1f32; WINDOW], &waves, 2);
+    let mut rest = *window;
+    for (wave, [a, b]) in waves.iter().zip(angles).take(2) {
+        for n in 0..WINDOW {
+            rest[n] -= a * wave.cos[n] + b * wave.sin[n];
+        }
+    }
+    rest
+}
+
+/// How much more a second look asks for.
+const RESCUE_DB: f32 = 2.0;
+/// Samples this close to the largest lie at the rail.
+const RAIL: f32 = 0.965;
+
+/// The fit without the samples at the rail, if enough lie there and the tones would pass it.
+#[inline(always)]
+fn unclipped(window: &[f32; WINDOW], plain: &Fit) -> Option<Fit> {
+    let largest = window.iter().fold(0f32, |most, x| most.max(x.abs()));
+    let rail = largest * RAIL;
+    let mut weight = [1f32; WINDOW];
+    let mut railed = 0;
+    for (weight, x) in weight.iter_mut().zip(window) {
+        if x.abs() >= rail {
+            *weight = 0.0;
+            railed += 1;
+        }
+    }
+    // Two unclipped tones of one level are this close to their peak 3 % of the time at most.
+    if !(WINDOW / 16..=WINDOW * 5 / 8).contains(&railed) {
+        return None;
+    }
+    let mut rest = [0f32; WINDOW];
+    let fit = solve(window, &weight, key_and_none(plain.hz), 2, &mut rest).0;
+    // What was cut off must lie beyond the rail: the model there is sample minus rest.
+    let beyond = (0..WINDOW)
+        .filter(|n| {
+            let model = window[*n] - rest[*n];
+            weight[*n] == 0.0 && model * window[*n] > 0.0 && model.abs() > rail * 0.9
+        })
+        .count();
+    (beyond * 10 >= railed * 9).then_some(fit)
+}
+
+/// Least gain in the ratio of tones to rest by leaving clicks out.
+const CLICK_GAIN_DB: f32 = 3.0;
+
+/// The fit without a few samples that stand out of the rest.
+#[inline(always)]
+fn without_impulses(window: &[f32; WINDOW], plain: &Fit, rest: &[f32; WINDOW]) -> Option<Fit> {
+    let mut rest = *rest;
+    let mut fit = None;
+    for _ in 0..3 {
+        let mut sizes = [0f32; WINDOW];
+        for (size, x) in sizes.iter_mut().zip(&rest) {
+            *size = x.abs();
+        }
+        let (_, typical, _) = sizes.select_nth_unstable_by(WINDOW * 7 / 8, f32::total_cmp);
+        let most = *typical * 2.0;
+        let mut weight = [1f32; WINDOW];
+        let mut struck = 0;
+        for (weight, x) in weight.iter_mut().zip(&rest) {
+            if x.abs() > most {
+                *weight = 0.0;
+                struck += 1;
+            }
+        }
+        if struck == 0 || struck > WINDOW / 16 {
+            return fit;
+        }
+        let next = solve(window, &weight, key_and_none(plain.hz), 2, &mut rest).0;
+        if !reaches_both_ends(window, &weight, &rest) {
+            return None;
+        }
+        // A few clicks hold most of the rest; where taking them out gains little, it is speech.
+        if next.snr_db() < plain.snr_db() + CLICK_GAIN_DB {
+            return None;
+        }
+        fit = Some(next);
+    }
+    fit
+}
+
+/// Whether the tones are there at both ends of the window: without the loudest samples of a
+/// silent end, a burst that is too short would look like a longer one.
+fn reaches_both_ends(window: &[f32; WINDOW], weight: &[f32; WINDOW], rest: &[f32; WINDOW]) -> bool {
+    const END: usize = 48;
+    [0..END, WINDOW - END..WINDOW].into_iter().all(|end| {
+        let (mut model, mut left) = (0f32, 0f32);
+        for n in end {
+            let tones = window[n] - rest[n];
+            model += weight[n] * tones * tones;
+            left += weight[n] * rest[n] * rest[n];
+        }
+        left <= 0.4 * model
+    })
+}
+
+/// The band in which dial tones lie: 350 to 450 Hz the world over.
+const DIAL_TONE_HZ: std::ops::RangeInclusive<i32> = 330..=470;
+
+/// Where a dial tone is looked for: a window tells tones 31 Hz apart, and the fit finds the rest
+/// of the way.
+static DIAL_WAVES: LazyLock<Vec<(f32, Wave)>> = LazyLock::new(|| {
+    DIAL_TONE_HZ
+        .step_by(20)
+        .map(|hz| {
+            let mut wave = Wave::ZERO;
+            wave.tune(hz as f32 * (std::f32::consts::TAU / RATE as f32));
+            (hz as f32, wave)
+        })
+        .collect()
+});
+
+/// How much of the rest a dial tone can be, in terms of what a first look finds of it: two tones,
+/// between two candidates each.
+const DIAL_PAIR: f32 = 2.4;
+/// The key's tones are not told apart well from a dial tone's before both are fitted: 3 dB.
+const DIAL_GRACE: f32 = 0.5;
+
+/// The fit with one or two tones of a dial tone beneath.
+#[inline(always)]
+fn over_dial_tone(
+    window: &[f32; WINDOW],
+    plain: &Fit,
+    rest: &[f32; WINDOW],
+    picks: [usize; 2],
+    limits: &Limits,
+) -> Option<Fit> {
+    let mut rest = *rest;
+    let mut hz = key_and_none(plain.hz);
+    for count in 3..=MOST_TONES {
+        let (mut best, mut power) = (0f32, 0f32);
+        for (candidate, wave) in DIAL_WAVES.iter() {
+            let (c, s) = (dot(&rest, &wave.cos), dot(&rest, &wave.sin));
+            if c * c + s * s > power {
+                power = c * c + s * s;
+                best = *candidate;
+            }
+        }
+        // Half the power of the rest, and the other half is the next tone's; or it is no dial tone.
+        let whole = dot(&rest, &rest);
+        let share = power * 2.0 / (WINDOW as f32 * whole.max(1e-9));
+        if share <= 0.25 {
+            return None;
+        }
+        // What two such tones would leave must be little enough beside the key, or nothing is won.
+        let left = whole / WINDOW as f32 * (1.0 - share * DIAL_PAIR).max(0.0);
+        if plain.signal < left * 10f32.powf(limits.snr_db / 10.0) * DIAL_GRACE {
+            return None;
+        }
+        hz[count - 1] = best;
+        let (fit, found) = solve(window, &[1f32; WINDOW], hz, count, &mut rest);
+        let dial = found.get(2..count)?;
+        if dial
+            .iter()
+            .any(|f| !DIAL_TONE_HZ.contains(&(f.round() as i32)))
+        {
+            return None;
+        }
+        if check(&fit, picks, limits).is_ok() {
+            return Some(fit);
+        }
+        hz = found;
+    }
+    None
+}
+/// Fits `count` sinusoids, refining their frequencies, over the samples whose weight is 1.
+#[inline(always)]
+fn solve(
+    window: &[f32; WINDOW],
+    weight: &[f32; WINDOW],
+    mut hz: [f32; MOST_TONES],
+    count: usize,
+    rest: &mut [f32; WINDOW],
+) -> (Fit, [f32; MOST_TONES]) {
+    let kept = weight.iter().sum::<f32>().max(1.0);
+    let mut angles = [[0f32; 2]; MOST_TONES];
+    let mut waves = [const { Wave::ZERO }; MOST_TONES];
+    const REFINEMENTS: usize = 2;
+    for round in 0..=REFINEMENTS {
+        for (wave, hz) in waves.iter_mut().zip(hz).take(count) {
+            wave.tune(hz * (std::f32::consts::TAU / RATE as f32));
+        }
+        angles = amplitudes(window, weight, &waves, count);
+        rest.copy_from_slice(window);
+        for (wave, [a, b]) in waves.iter().zip(angles).take(count) {
+            for n in 0..WINDOW {
+                rest[n] -= a * wave.cos[n] + b * wave.sin[n];
+            }
+        }
+        if round == REFINEMENTS || (round == 0 && hopeless(&angles, weight, rest, kept)) {
+            break;
+        }
+        // One Gauss-Newton step for each frequency: d/dw (a cos wt + b sin wt) = t (b cos wt - a sin wt).
+        for (k, wave) in waves.iter().enumerate().take(count) {
+            let [a, b] = angles[k];
+            let (mut num, mut den) = ([0f32; 8], [1e-6f32; 8]);
+            for at in (0..WINDOW).step_by(8) {
+                for lane in 0..8 {
+                    let n = at + lane;
+                    let t = n as f32 - (WINDOW as f32 - 1.0) / 2.0;
+                    let slope = t * (b * wave.cos[n] - a * wave.sin[n]) * weight[n];
+                    num[lane] += slope * rest[n];
+                    den[lane] += slope * slope;
+                }
+            }
+            let step = num.iter().sum::<f32>() / den.iter().sum::<f32>();
+            let most = 10.0;
+            hz[k] += (step * (RATE as f32 / std::f32::consts::TAU)).clamp(-most, most);
+        }
+    }
+    let mut fit = Fit {
+        hz: [hz[0], hz[1]],
+        amplitude: [0.0; 2],
+        signal: 0.0,
+        rest: 0.0,
+    };
+    for (amplitude, [a, b]) in fit.amplitude.iter_mut().zip(angles) {
+        let power = a * a + b * b;
+        *amplitude = power.sqrt();
+        fit.signal += power / 2.0;
+    }
+    let mut masked = *rest;
+    for n in 0..WINDOW {
+        masked[n] *= weight[n];
+    }
+    fit.rest = dot(&masked, &masked) / kept;
+    (fit, hz)
+}
+
+/// The two tones of a key, and room for a dial tone's.
+fn key_and_none([low, high]: [f32; 2]) -> [f32; MOST_TONES] {
+    [low, high, 0.0, 0.0]
+}
+
+/// Whether the first, rough fit explains too little for a better one to matter.
+#[inline(always)]
+fn hopeless(
+    angles: &[[f32; 2]; MOST_TONES],
+    weight: &[f32; WINDOW],
+    rest: &[f32; WINDOW],
+    kept: f32,
+) -> bool {
+    let signal: f32 = angles.iter().map(|[a, b]| (a * a + b * b) / 2.0).sum();
+    let mut masked = *rest;
+    for n in 0..WINDOW {
+        masked[n] *= weight[n];
+    }
+    signal * 10.0 < dot(&masked, &masked) / kept
+}
+
+/// The cosine and sine amplitudes of every wave: weighted normal equations, solved by Cholesky.
+#[inline(always)]
+fn amplitudes(
+    window: &[f32; WINDOW],
+    weight: &[f32; WINDOW],
+    waves: &[Wave; MOST_TONES],
+    count: usize,
+) -> [[f32; 2]; MOST_TONES] {
+    let size = count * 2;
+    let mut columns: [&[f32; WINDOW]; MOST_UNKNOWNS] = [window; MOST_UNKNOWNS];
+    for (k, wave) in waves.iter().enumerate().take(count) {
+        columns[k * 2] = &wave.cos;
+        columns[k * 2 + 1] = &wave.sin;
+    }
+    let mut gram = [[0f64; MOST_UNKNOWNS]; MOST_UNKNOWNS];
+    let mut right = [0f64; MOST_UNKNOWNS];
+    let mut weighted = [0f32; WINDOW];
+    for i in 0..size {
+        for n in 0..WINDOW {
+            weighted[n] = columns[i][n] * weight[n];
+        }
+        right[i] = f64::from(dot(&weighted, window));
+        for j in 0..=i {
+            gram[i][j] = f64::from(dot(&weighted, columns[j]));
+        }
+        // Two tones that coincide would make the system singular.
+        gram[i][i] += 1e-3;
+    }
+    for i in 0..size {
+        for j in 0..=i {
+            let mut sum = gram[i][j];
+            for k in 0..j {
+                sum -= gram[i][k] * gram[j][k];
+            }
+            gram[i][j] = if i == j {
+                sum.max(1e-9).sqrt()
+            } else {
+                sum / gram[j][j]
+            };
+        }
+    }
+    for i in 0..size {
+        for k in 0..i {
+            right[i] -= gram[i][k] * right[k];
+        }
+        right[i] /= gram[i][i];
+    }
+    for i in (0..size).rev() {
+        for k in i + 1..size {
+            right[i] -= gram[k][i] * right[k];
+        }
+        right[i] /= gram[i][i];
+    }
+    let mut angles = [[0f32; 2]; MOST_TONES];
+    for k in 0..count {
+        angles[k] = [right[k * 2] as f32, right[k * 2 + 1] as f32];
+    }
+    angles
+}
