@@ -103,6 +103,8 @@ pub struct Detector {
     position: u64,
     filled: usize,
     gate: Gate,
+    /// A frame of less energy has no key, and its sums are not asked for.
+    least_energy: u32,
     /// Kept frames too weak to hold a key, one bit each: they stand for silence, whatever is in
     /// the ring.
     silent: u8,
@@ -128,13 +130,15 @@ impl Detector {
         // A tone at the edge of its tolerance loses 4 dB in the bank; noise and the other tone's
         // leakage take some more.
         let weakest = amplitude(config.weakest_dbm0 - 6.0) * GAIN;
+        let gate = Gate {
+            weakest: weakest * weakest,
+            high_over_low: ratio(config.high_stronger_db + 3.0),
+            low_over_high: ratio(config.high_weaker_db + 5.0),
+        };
         Detector {
             kernel: Kernel::fastest(),
-            gate: Gate {
-                weakest: weakest * weakest,
-                high_over_low: ratio(config.high_stronger_db + 3.0),
-                low_over_high: ratio(config.high_weaker_db + 5.0),
-            },
+            gate,
+            least_energy: gate.least_energy(),
             limits: Limits {
                 weakest_dbm0: config.weakest_dbm0,
                 high_stronger_db: config.high_stronger_db,
@@ -192,8 +196,7 @@ impl Detector {
             self.filled += take;
             samples = later;
             if self.filled == FRAME {
-                let sums = self.correlate();
-                self.close_frame(&sums, sink, trace);
+                self.close_frame(sink, trace);
             }
         }
     }
@@ -201,27 +204,27 @@ impl Detector {
     fn correlate(&self) -> Sums {
         let mut sums = [Sums::default()];
         let frame = std::slice::from_ref(&self.frame);
-        self.kernel.correlate(frame, self.least_energy(), &mut sums);
+        self.kernel.correlate(frame, self.least_energy, &mut sums);
         sums[0]
     }
 
-    /// A frame of less energy has no key, and its sums are not asked for.
-    #[inline]
-    pub(super) fn least_energy(&self) -> u32 {
-        self.gate.least_energy()
+    /// What a frame must keep to be looked at closely.
+    pub(super) fn gate(&self) -> Gate {
+        self.gate
     }
 
-    /// Takes one frame whose sums are known.
+    /// Takes one frame whose sums are known, and whether the gate admits them.
     #[inline]
     pub(super) fn feed_frame(
         &mut self,
         frame: &[i16; FRAME],
         sums: &Sums,
+        admitted: bool,
         sink: &mut impl FnMut(Detection),
     ) {
         if self.filled == 0 {
             self.keep(frame, sums);
-            self.judge_frame(sums, sink, &mut |_| ());
+            self.judge_frame(sums, admitted, sink, &mut |_| ());
         } else {
             self.feed(frame, sink);
         }
@@ -230,7 +233,7 @@ impl Detector {
     #[inline]
     fn keep(&mut self, frame: &[i16; FRAME], sums: &Sums) {
         let slot = self.slot();
-        if sums.energy < self.least_energy() {
+        if sums.energy < self.least_energy {
             self.silent |= 1 << slot;
         } else {
             self.silent &= !(1 << slot);
@@ -273,8 +276,7 @@ impl Detector {
             self.filled += take;
             left -= take;
             if self.filled == FRAME {
-                let sums = self.correlate();
-                self.close_frame(&sums, sink, &mut |_| ());
+                self.close_frame(sink, &mut |_| ());
             }
         }
     }
@@ -301,28 +303,40 @@ impl Detector {
     }
 
     /// The frame is full: follows the key that sounds, then looks for a new one.
-    fn close_frame(
-        &mut self,
-        sums: &Sums,
-        sink: &mut impl FnMut(Detection),
-        trace: &mut impl FnMut(Verdict),
-    ) {
+    fn close_frame(&mut self, sink: &mut impl FnMut(Detection), trace: &mut impl FnMut(Verdict)) {
+        let sums = self.correlate();
         let frame = self.frame;
-        self.keep(&frame, sums);
+        self.keep(&frame, &sums);
         self.filled = 0;
-        self.judge_frame(sums, sink, trace);
+        let admitted = self.gate.admits(&sums);
+        self.judge_frame(&sums, admitted, sink, trace);
     }
 
     #[inline]
     fn judge_frame(
         &mut self,
         sums: &Sums,
+        admitted: bool,
         sink: &mut impl FnMut(Detection),
         trace: &mut impl FnMut(Verdict),
     ) {
-        let likeness = self
-            .gate
-            .admit(sums)
+        if admitted || self.before.is_some() || self.sounding.is_some() {
+            self.look(sums, admitted, sink, trace);
+        }
+    }
+
+    /// A frame that resembles a key, or follows one that did, or in which a key may sound.
+    #[cold]
+    fn look(
+        &mut self,
+        sums: &Sums,
+        admitted: bool,
+        sink: &mut impl FnMut(Detection),
+        trace: &mut impl FnMut(Verdict),
+    ) {
+        let likeness = Some(sums)
+            .filter(|_| admitted)
+            .and_then(|sums| self.gate.likeness(sums))
             .filter(|l| self.is_sounding(l) || self.could_be(l));
         let before = std::mem::replace(&mut self.before, likeness);
         if likeness.is_none() && before.is_none() && self.sounding.is_none() {
