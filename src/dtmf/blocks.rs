@@ -83,7 +83,7 @@ impl Blocks {
     /// How far each block's phase turns to the next, summed, and the power of all, over `N` blocks
     /// from `first` on.
     #[inline(always)]
-    fn lag<const N: usize>(&self, first: usize) -> Option<Lag<N>> {
+    fn lag<const N: usize>(&self, first: usize) -> Option<Lag<'_, N>> {
         let re: &[f32; N] = self.re.get(first..)?.first_chunk()?;
         let im: &[f32; N] = self.im.get(first..)?.first_chunk()?;
         let (mut c, mut s, mut power) = (0f32, 0f32, 1e-9f32);
@@ -107,17 +107,11 @@ impl Blocks {
     /// quick look.
     #[inline(always)]
     pub fn may_be_steady(&self, limits: &Limits) -> bool {
-        self.lag::<FRAME_BLOCKS>(0).is_some_and(|lag| {
-            let most = limits.tolerance_at(TONES_HZ[self.tone] as f32) + COARSE_FRAME_HZ;
-            lag.agrees(STEADY_FRAME) && (angle(lag.s, lag.c) * HERTZ).abs() <= most
-        })
-    }
-
-    /// Whether neighbouring blocks of the window that begins with block `first` agree.
-    #[inline(always)]
-    pub fn agrees(&self, first: usize) -> bool {
-        self.lag::<BLOCKS>(first)
-            .is_some_and(|lag| lag.agrees(STEADY_BLOCKS))
+        let Some(lag) = self.lag::<FRAME_BLOCKS>(0) else {
+            return false;
+        };
+        let most = limits.tolerance_at(TONES_HZ[self.tone] as f32) + COARSE_FRAME_HZ;
+        lag.agrees(STEADY_FRAME) && (angle(lag.s, lag.c) * HERTZ).abs() <= most
     }
 
     /// The frequency of the tone in the window that begins with block `first`, from the turning

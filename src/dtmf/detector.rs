@@ -396,9 +396,8 @@ impl Detector {
             #[inline(always)]
             || {
                 let (row, column) = (usize::from(likeness.row), usize::from(likeness.column));
-                Blocks::of_key(kernel, frame, row, column)
-                    .iter()
-                    .all(|blocks| blocks.may_be_steady(limits))
+                let [low, high] = Blocks::of_key(kernel, frame, row, column);
+                low.may_be_steady(limits) && high.may_be_steady(limits)
             },
         )
     }
@@ -499,9 +498,10 @@ impl Detector {
             let judged = kernel.wide(
                 #[inline(always)]
                 || {
-                    let rough = rough_frequencies(blocks, first, &limits)
-                        .map_err(|refusal| (refusal, None))?;
-                    fit::judge(window, row, column, rough, &limits)
+                    match rough_frequencies(blocks, first, &limits) {
+                        Ok(rough) => fit::judge(window, row, column, rough, &limits),
+                        Err(refusal) => Err((refusal, None)),
+                    }
                 },
             );
             let (measures, refusal) = match judged {

@@ -73,14 +73,19 @@ pub fn judge(
     let picks = [row & 3, 4 + (column & 3)];
     let plain = two_tones(&Folded::of(window), rough);
     match check(&plain, picks, limits) {
-        Ok(()) => Ok(measured(&plain, picks, limits)),
+        Ok(()) => return Ok(measured(&plain, picks, limits)),
         // What two tones explain less than this share of is not worth a second look.
         Err(Refusal::NotTwoTones) if plain.signal > HOPELESS * plain.rest => {
-            rescue(window, &plain, picks, limits)
-                .ok_or_else(|| (Refusal::NotTwoTones, Some(measured(&plain, picks, limits))))
+            if let Some(measures) = rescue(window, &plain, picks, limits) {
+                return Ok(measures);
+            }
         }
-        Err(refusal) => Err((refusal, Some(measured(&plain, picks, limits)))),
+        Err(refusal) => return Err((refusal, Some(measured(&plain, picks, limits)))),
     }
+    Err((
+        Refusal::NotTwoTones,
+        Some(measured(&plain, picks, limits)),
+    ))
 }
 
 /// Ratio of two tones to the rest below which nothing can rescue a window, -8 dB.
@@ -242,7 +247,7 @@ fn two_tones(folded: &Folded, mut hz: [f32; 2]) -> Fit {
         rest: 0.0,
     };
     for round in 0..=MOST_REFINEMENTS {
-        let [x, y] = hz.map(|hz| hold(folded, hz));
+        let (x, y) = (hold(folded, hz[0]), hold(folded, hz[1]));
         let (apart, apart_far) = dirichlet(minus(y.step, x.step), minus(y.reach, x.reach));
         let (both, both_far) = dirichlet(plus(y.step, x.step), plus(y.reach, x.reach));
         let (own_x, own_x_far) = dirichlet(double(x.step), double(x.reach));
@@ -269,7 +274,7 @@ fn two_tones(folded: &Folded, mut hz: [f32; 2]) -> Fit {
         let power = [a[0] * a[0] + b[0] * b[0], a[1] * a[1] + b[1] * b[1]];
         let explained = a[0] * x.cos + a[1] * y.cos + b[0] * x.sin + b[1] * y.sin;
         fit.hz = hz;
-        fit.amplitude = power.map(f32::sqrt);
+        fit.amplitude = [power[0].sqrt(), power[1].sqrt()];
         fit.signal = (power[0] + power[1]) / 2.0;
         fit.rest = ((folded.energy - explained) / N).max(0.0);
         // The first, rough fit explains too little for a better one to matter.
