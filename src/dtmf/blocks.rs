@@ -4,7 +4,8 @@
 use super::bank::Kernel;
 use super::fit::Limits;
 use super::measures::Refusal;
-use super::tones::{BLOCK, BLOCK_SCALE, BLOCKS, MOST_BLOCKS, RATE, ROWS, TONES, TONES_HZ};
+use super::presence::Place;
+use super::tones::{BLOCK, BLOCK_SCALE, BLOCKS, FRAME, MOST_BLOCKS, RATE, ROWS, TONES, TONES_HZ};
 use super::turns::{angle, cos_sin};
 
 /// The correlations of one tone with successive blocks of audio, phase 0 at the first block's
@@ -17,33 +18,32 @@ pub struct Blocks {
 }
 
 impl Blocks {
-    /// Correlates `audio`, whole blocks of it, four at least and [`MOST_BLOCKS`] at most, with
-    /// the tones of the key in this row and column.
+    /// Correlates frames, three of them at most, with the tones of the key in this place. A frame
+    /// that is missing is silence.
     #[inline(always)]
-    pub fn of_key(kernel: Kernel, audio: &[i16], row: usize, column: usize) -> [Blocks; 2] {
-        let tables = &TONES.keys[(row & 3) * 4 + (column & 3)];
+    pub fn of_key(kernel: Kernel, frames: &[Option<&[i16; FRAME]>], place: Place) -> [Blocks; 2] {
+        let (row, column) = (place.row & 3, place.column & 3);
+        let table = &TONES.keys[row * 4 + column].block;
         let mut rows = [[0i32; MOST_BLOCKS]; ROWS];
-        let count = (audio.len() / BLOCK).min(MOST_BLOCKS);
-        let mut at = 0;
-        while at < count {
-            // The last four overlap the ones before where the count is no multiple of four.
-            let first = at.min(count.saturating_sub(4));
-            let Some(four) = audio
-                .get(first * BLOCK..)
-                .and_then(|rest| rest.first_chunk())
-            else {
-                break;
+        for (index, frame) in frames.iter().enumerate().take(MOST_BLOCKS / FRAME_BLOCKS) {
+            let Some(frame) = frame else {
+                continue;
             };
-            let quad = kernel.quad(four, &tables.block);
-            for (row, quad) in rows.iter_mut().zip(quad) {
-                row[first..first + 4].copy_from_slice(&quad);
+            // Five blocks are four and the last four again.
+            let (Some(first), Some(last)) = (frame.first_chunk(), frame.last_chunk()) else {
+                continue;
+            };
+            let (first, last) = (kernel.quad(first, table), kernel.quad(last, table));
+            let at = index * FRAME_BLOCKS;
+            for k in 0..ROWS {
+                rows[k][at..at + 4].copy_from_slice(&first[k]);
+                rows[k][at + 4] = last[k][3];
             }
-            at += 4;
         }
-        let [low_cos, low_sin, high_cos, high_sin] = rows;
+        let [low_cos, low_sin, high_cos, high_sin] = &rows;
         [
-            Blocks::turned(&low_cos, &low_sin, row & 3),
-            Blocks::turned(&high_cos, &high_sin, 4 + (column & 3)),
+            Blocks::turned(low_cos, low_sin, row),
+            Blocks::turned(high_cos, high_sin, 4 + column),
         ]
     }
 
@@ -64,20 +64,24 @@ impl Blocks {
         blocks
     }
 
-    /// The amplitude of a tone that turns by this much a block, over block `middle` and half of
-    /// both its neighbours.
+    /// In which blocks a tone that turns by this much a block has at least this power, a bit for
+    /// each: the block and half of both its neighbours. The first and the last have none.
     #[inline(always)]
-    pub fn amplitude(&self, middle: usize, [c, s]: [f32; 2]) -> f32 {
-        let at = |index: usize| {
-            let index = index.min(MOST_BLOCKS - 1);
-            (self.re[index], self.im[index])
-        };
-        let (re, im) = at(middle);
-        let (before_re, before_im) = at(middle.saturating_sub(1));
-        let (after_re, after_im) = at(middle + 1);
-        let re = re + 0.5 * (before_re * c - before_im * s + after_re * c + after_im * s);
-        let im = im + 0.5 * (before_im * c + before_re * s + after_im * c - after_re * s);
-        (re * re + im * im).sqrt() / BLOCK as f32
+    pub fn at_least(&self, [c, s]: [f32; 2], least: f32) -> u32 {
+        let (re, im) = (&self.re, &self.im);
+        let mut enough = [0u32; MOST_BLOCKS];
+        for k in 1..MOST_BLOCKS - 1 {
+            let (sum_re, sum_im) = (re[k - 1] + re[k + 1], im[k - 1] + im[k + 1]);
+            let (less_re, less_im) = (re[k + 1] - re[k - 1], im[k + 1] - im[k - 1]);
+            let re = re[k] + 0.5 * (sum_re * c + less_im * s);
+            let im = im[k] + 0.5 * (sum_im * c - less_re * s);
+            enough[k] = u32::from(re * re + im * im >= least) << k;
+        }
+        let mut all = 0;
+        for bit in enough {
+            all |= bit;
+        }
+        all
     }
 
     /// How far each block's phase turns to the next, summed, and the power of all, over `N` blocks

@@ -3,9 +3,10 @@
 use super::bank::{GAIN, Gate, Kernel, Likeness, SHARE, Sums};
 use super::blocks::{Blocks, fills};
 use super::fit::{self, Limits};
+use super::history::{Heard, History, KEPT};
 use super::measures::{Measures, Refusal, Verdict};
-use super::presence::Tones;
-use super::tones::{BLOCK, FRAME, SPAN, WINDOW};
+use super::presence::{Place, Tones};
+use super::tones::{BLOCK, FRAME, WINDOW};
 use super::{Digit, amplitude};
 
 /// What counts as a key. The defaults are the tolerances of ITU-T Q.24 with margins that keep
@@ -62,9 +63,6 @@ pub enum Detection {
     },
 }
 
-/// Frames of audio kept for the fits.
-const FRAMES_KEPT: usize = 4;
-const KEPT: usize = FRAMES_KEPT * FRAME;
 /// A key has ended when its tones were away for this long, 30 ms: an interruption of 10 ms or a
 /// lost packet of 20 ms filled with silence does not end it, a pause of 40 ms does.
 const AWAY: u64 = 240;
@@ -76,10 +74,10 @@ const ROUGH_HZ: f32 = 8.0;
 const THOROUGH_HZ: f32 = 40.0;
 /// A gap takes the position no farther than this, 18 million years.
 const FARTHEST: u64 = 1 << 62;
-/// Samples whose blocks are looked at for a new key: every window of a look lies within them.
-const LOOKED_AT: usize = 3 * FRAME;
-/// Half the strength marks the edge of a key.
-const EDGE: f32 = 0.5;
+/// Frames whose blocks are looked at for a new key: every window of a look lies within them.
+const LOOKED_AT: usize = 3;
+/// Windows of one look.
+const WINDOWS: usize = 4;
 
 /// A key that sounds.
 #[derive(Debug, Clone, Copy)]
@@ -105,11 +103,8 @@ pub struct Detector {
     gate: Gate,
     /// A frame of less energy has no key, and its sums are not asked for.
     least_energy: u32,
-    /// Kept frames too weak to hold a key, one bit each: they stand for silence, whatever is in
-    /// the ring.
-    silent: u8,
     /// What the frame before resembled.
-    before: Option<Likeness>,
+    before: Option<Place>,
     sounding: Option<Sounding>,
     kernel: Kernel,
     limits: Limits,
@@ -119,8 +114,7 @@ pub struct Detector {
     lost: (u64, u64),
     /// The frame being filled.
     frame: [i16; FRAME],
-    /// The newest frames, a ring indexed by frame number.
-    kept: [[i16; FRAME]; FRAMES_KEPT],
+    history: History,
 }
 
 impl Detector {
@@ -150,8 +144,7 @@ impl Detector {
             },
             frame: [0; FRAME],
             filled: 0,
-            silent: 0,
-            kept: [[0; FRAME]; FRAMES_KEPT],
+            history: History::SILENCE,
             position: 0,
             before: None,
             sounding: None,
@@ -232,20 +225,9 @@ impl Detector {
 
     #[inline]
     fn keep(&mut self, frame: &[i16; FRAME], sums: &Sums) {
-        let slot = self.slot();
-        if sums.energy < self.least_energy {
-            self.silent |= 1 << slot;
-        } else {
-            self.silent &= !(1 << slot);
-            self.kept[slot] = *frame;
-        }
+        let silent = sums.energy < self.least_energy;
+        self.history.keep(self.position, frame, silent);
         self.position += FRAME as u64;
-    }
-
-    /// Where in the ring the frame being filled will be kept.
-    #[inline]
-    fn slot(&self) -> usize {
-        (self.position / FRAME as u64) as usize % FRAMES_KEPT
     }
 
     /// Tells of samples that were lost. They make no key, end none that goes on after them, and
@@ -255,7 +237,7 @@ impl Detector {
         let end = start.saturating_add(samples).min(FARTHEST.max(start));
         if samples > LONGEST_GAP {
             self.end_key(start, sink);
-            self.kept = [[0; FRAME]; FRAMES_KEPT];
+            self.history = History::SILENCE;
             self.frame = [0; FRAME];
             self.before = None;
             self.position = end - end % FRAME as u64;
@@ -334,60 +316,74 @@ impl Detector {
         sink: &mut impl FnMut(Detection),
         trace: &mut impl FnMut(Verdict),
     ) {
+        if self.goes_on(sums) {
+            return;
+        }
         let likeness = Some(sums)
             .filter(|_| admitted)
             .and_then(|sums| self.gate.likeness(sums))
-            .filter(|l| self.is_sounding(l) || self.could_be(l));
+            .filter(|likeness| self.is_sounding(likeness.place) || self.could_be(likeness))
+            .map(|likeness| likeness.place);
         let before = std::mem::replace(&mut self.before, likeness);
-        if likeness.is_none() && before.is_none() && self.sounding.is_none() {
-            return;
+        self.follow(sink);
+        // A key of 40 ms holds one whole frame, and with it one of four windows: the one that
+        // ends with the frame, or one of the three that end 4, 8 and 12 ms into the next.
+        const STEP: u64 = BLOCK as u64;
+        let after = self.position - FRAME as u64;
+        let ends = [after + STEP, after + 2 * STEP, after + 3 * STEP];
+        match (before, likeness) {
+            (Some(before), Some(likeness)) if before == likeness => {
+                let [a, b, c] = ends;
+                self.attempt(before, &[a, b, c, self.position], sink, trace);
+            }
+            _ => {
+                if let Some(before) = before {
+                    self.attempt(before, &ends, sink, trace);
+                }
+                if let Some(likeness) = likeness {
+                    self.attempt(likeness, &[self.position], sink, trace);
+                }
+            }
         }
-        if self.goes_on(sums, likeness, before) {
-            return;
-        }
-        self.look_closely(likeness, before, sink, trace);
     }
 
     /// Follows the key that sounds through a frame that its tones fill, where nothing else is to be
     /// looked for.
     #[inline]
-    fn goes_on(
-        &mut self,
-        sums: &Sums,
-        likeness: Option<Likeness>,
-        before: Option<Likeness>,
-    ) -> bool {
-        let same = [likeness, before]
-            .iter()
-            .flatten()
-            .all(|likeness| self.is_sounding(likeness));
+    fn goes_on(&mut self, sums: &Sums) -> bool {
+        const STEP: u64 = BLOCK as u64;
         let position = self.position;
+        let before = self.before;
         match &mut self.sounding {
-            Some(key) if same && key.away < BLOCK as u64 * 2 && key.tones.fill(sums) => {
+            Some(key)
+                if before.is_none_or(|before| before == key.tones.place())
+                    && key.away < 2 * STEP
+                    && key.tones.fill(sums) =>
+            {
                 // As if each block but the last had been weighed and found there.
-                const LOOKED_AT: u64 = BLOCK as u64;
-                key.next = key.next.max(position - LOOKED_AT);
-                key.last = key.last.max(position - LOOKED_AT - BLOCK as u64 / 2);
+                key.next = key.next.max(position - STEP);
+                key.last = key.last.max(position - STEP - STEP / 2);
                 key.away = 0;
+                self.before = None;
                 true
             }
             _ => false,
         }
     }
 
-    /// Whether a likeness is to the key that sounds.
-    fn is_sounding(&self, likeness: &Likeness) -> bool {
-        self.sounding.is_some_and(|key| {
-            key.digit.row_column() == (usize::from(likeness.row), usize::from(likeness.column))
-        })
+    /// Whether the key in this place sounds.
+    fn is_sounding(&self, place: Place) -> bool {
+        self.sounding
+            .as_ref()
+            .is_some_and(|key| key.tones.place() == place)
     }
 
     /// Whether a likeness is worth a closer look: both tones hold their share of the newest
     /// frame's energy, clicks left out, and could be steady over it.
-    #[cold]
     fn could_be(&self, likeness: &Likeness) -> bool {
-        let newest = (self.position / FRAME as u64 - 1) as usize % FRAMES_KEPT;
-        let frame = &self.kept[newest];
+        let Some(frame) = self.history.frame(self.position - FRAME as u64) else {
+            return false;
+        };
         if likeness.drowned && !holds_its_share(frame, likeness.amplitude) {
             return false;
         }
@@ -395,115 +391,71 @@ impl Detector {
         kernel.wide(
             #[inline(always)]
             || {
-                let (row, column) = (usize::from(likeness.row), usize::from(likeness.column));
-                let [low, high] = Blocks::of_key(kernel, frame, row, column);
+                let [low, high] = Blocks::of_key(kernel, &[Some(frame)], likeness.place);
                 low.may_be_steady(limits) && high.may_be_steady(limits)
             },
         )
     }
 
-    #[cold]
-    fn look_closely(
-        &mut self,
-        likeness: Option<Likeness>,
-        before: Option<Likeness>,
-        sink: &mut impl FnMut(Detection),
-        trace: &mut impl FnMut(Verdict),
-    ) {
-        let mut buffer = [0i16; KEPT];
-        let heard = self.recall(&mut buffer);
-        self.follow(heard, sink);
-        // A key of 40 ms holds one whole frame, and with it one of four windows: the one that
-        // ends with the frame, or one of the three that end 4, 8 and 12 ms into the next.
-        let newest = self.position;
-        let after = newest - FRAME as u64;
-        let looks = [(before, after + BLOCK as u64, 3), (likeness, newest, 1)];
-        let mut looked_at: Option<((usize, usize), [Blocks; 2])> = None;
-        for (likeness, first_end, count) in looks {
-            let Some(likeness) = likeness.filter(|likeness| !self.is_sounding(likeness)) else {
-                continue;
-            };
-            let place = (usize::from(likeness.row), usize::from(likeness.column));
-            let blocks = match looked_at {
-                Some((seen, blocks)) if seen == place => blocks,
-                _ => {
-                    let kernel = self.kernel;
-                    let audio = heard.newest(LOOKED_AT);
-                    kernel.wide(
-                        #[inline(always)]
-                        || Blocks::of_key(kernel, audio, place.0, place.1),
-                    )
-                }
-            };
-            looked_at = Some((place, blocks));
-            self.attempt(heard, place, &blocks, first_end, count, sink, trace);
-        }
-    }
-
-    /// The newest frames in order; what was too weak to be kept is silence.
-    fn recall<'a>(&self, buffer: &'a mut [i16; KEPT]) -> Heard<'a> {
-        let oldest = self.position.saturating_sub(KEPT as u64);
-        let mut filled = 0;
-        for (frame, into) in (oldest / FRAME as u64..self.position / FRAME as u64)
-            .zip(buffer.chunks_exact_mut(FRAME))
-        {
-            let slot = frame as usize % FRAMES_KEPT;
-            if self.silent & (1 << slot) == 0 {
-                into.copy_from_slice(&self.kept[slot]);
-            }
-            filled += FRAME;
-        }
-        Heard {
-            oldest,
-            audio: &buffer[..filled],
-        }
-    }
-
-    /// Judges `count` windows, a block apart, the first of which ends at `first_end`. `blocks` are
-    /// those of the newest three frames.
-    #[allow(clippy::too_many_arguments)]
+    /// Judges the windows with these ends in their order, until one holds the key in this place.
     fn attempt(
         &mut self,
-        heard: Heard<'_>,
-        (row, column): (usize, usize),
-        blocks: &[Blocks; 2],
-        first_end: u64,
-        count: usize,
+        place: Place,
+        ends: &[u64],
         sink: &mut impl FnMut(Detection),
         trace: &mut impl FnMut(Verdict),
     ) {
-        let Some(digit) = Digit::from_row_column(row, column) else {
+        if self.is_sounding(place) {
+            return;
+        }
+        let Some(digit) = Digit::from_row_column(place.row, place.column) else {
             return;
         };
-        let base = self.position.saturating_sub(LOOKED_AT as u64);
-        let (kernel, limits) = (self.kernel, self.limits);
-        for index in 0..count {
-            let end = first_end + (index * BLOCK) as u64;
-            let Some(start) = end
-                .checked_sub(WINDOW as u64)
-                .filter(|start| *start >= base)
-            else {
-                continue;
-            };
-            if start < self.earliest || self.is_lost(start, end) {
-                continue;
-            }
-            let Some(window) = heard
-                .from(start)
-                .and_then(|rest| rest.first_chunk::<WINDOW>())
-            else {
-                continue;
-            };
-            let first = ((start - base) / BLOCK as u64) as usize;
-            let judged = kernel.wide(
-                #[inline(always)]
-                || {
-                    match rough_frequencies(blocks, first, &limits) {
-                        Ok(rough) => fit::judge(window, row, column, rough, &limits),
-                        Err(refusal) => Err((refusal, None)),
+        let (frames, base) = self.history.newest::<LOOKED_AT>(self.position);
+        let starts = ends.iter().map(|end| {
+            end.checked_sub(WINDOW as u64).filter(|start| {
+                *start >= base && *start >= self.earliest && !self.is_lost(*start, *end)
+            })
+        });
+        let mut windows = [None; WINDOWS];
+        for (window, start) in windows.iter_mut().zip(starts) {
+            *window = start;
+        }
+        let (kernel, limits) = (self.kernel, &self.limits);
+        let rough = kernel.wide(
+            #[inline(always)]
+            || {
+                let blocks = Blocks::of_key(kernel, &frames, place);
+                let mut rough = [Err(Refusal::NotSteady); WINDOWS];
+                for (rough, start) in rough.iter_mut().zip(windows) {
+                    if let Some(start) = start {
+                        let first = ((start - base) / BLOCK as u64) as usize;
+                        *rough = rough_frequencies(&blocks, first, limits);
                     }
-                },
-            );
+                }
+                rough
+            },
+        );
+        let mut buffer = [0; KEPT];
+        let mut recalled = None;
+        for (start, rough) in windows.into_iter().zip(rough) {
+            let Some(start) = start else {
+                continue;
+            };
+            let judged = match rough {
+                Err(refusal) => Err((refusal, None)),
+                Ok(rough) => {
+                    let heard = match recalled {
+                        Some(heard) => heard,
+                        None => self.history.recall(self.position, &mut buffer),
+                    };
+                    recalled = Some(heard);
+                    let Some(window) = heard.from::<WINDOW>(start) else {
+                        continue;
+                    };
+                    fit::judge(kernel, window, place, rough, limits)
+                }
+            };
             let (measures, refusal) = match judged {
                 Ok(measures) => (Some(measures), None),
                 Err((refusal, measures)) => (measures, Some(refusal)),
@@ -514,8 +466,8 @@ impl Detector {
                 measures,
                 refusal,
             });
-            if let (Some(measures), None) = (measures, refusal) {
-                self.begin(heard, digit, start, measures, sink);
+            if let (Some(heard), Some(measures), None) = (recalled, measures, refusal) {
+                self.begin(heard, digit, place, start, measures, sink);
                 return;
             }
         }
@@ -525,18 +477,19 @@ impl Detector {
         &mut self,
         heard: Heard<'_>,
         digit: Digit,
+        place: Place,
         window_start: u64,
         measures: Measures,
         sink: &mut impl FnMut(Detection),
     ) {
-        let tones = Tones::new(digit, &measures);
+        let tones = Tones::new(place, &measures);
         // Backwards from the first quarter of the window, which the key fills, to where its tones
         // began: first in steps of 4 ms, then to the nearest millisecond.
         let there = |centre: u64| {
             centre >= self.earliest
                 && heard
                     .span_at(centre)
-                    .is_some_and(|span| tones.strength(self.kernel, span) >= EDGE)
+                    .is_some_and(|span| tones.there(self.kernel, span))
         };
         let mut start = window_start + WINDOW as u64 / 4;
         while let Some(earlier) = start.checked_sub(BLOCK as u64).filter(|at| there(*at)) {
@@ -563,12 +516,11 @@ impl Detector {
             decided_sample: self.position,
             measures,
         });
-        self.follow(heard, sink);
+        self.follow(sink);
     }
 
-    /// Follows the key that sounds through the newest audio, block by block: each block is weighed
-    /// together with half of both neighbours.
-    fn follow(&mut self, heard: Heard<'_>, sink: &mut impl FnMut(Detection)) {
+    /// Follows the key that sounds through the newest audio, block by block.
+    fn follow(&mut self, sink: &mut impl FnMut(Detection)) {
         const STEP: u64 = BLOCK as u64;
         let Some(mut key) = self.sounding else {
             return;
@@ -576,19 +528,13 @@ impl Detector {
         if key.next + 2 * STEP > self.position {
             return;
         }
-        let kernel = self.kernel;
-        let audio = heard.newest(2 * FRAME);
-        let base = self.position - audio.len() as u64;
-        let tones = kernel.wide(
-            #[inline(always)]
-            || key.tones.blocks(kernel, audio),
-        );
+        let (frames, base) = self.history.newest::<2>(self.position);
+        let present = key.tones.present(self.kernel, &frames);
         // What lies farther back was not heard: a gap.
         key.next = key.next.max(base + STEP);
         while key.next + 2 * STEP <= self.position {
-            let middle = ((key.next - base) / STEP) as usize;
             if !self.is_lost(key.next - STEP, key.next + 2 * STEP) {
-                if key.tones.strength_in(&tones, middle) >= EDGE {
+                if present & (1 << ((key.next - base) / STEP)) != 0 {
                     key.last = key.next + STEP / 2;
                     key.away = 0;
                 } else {
@@ -597,7 +543,9 @@ impl Detector {
             }
             key.next += STEP;
             if key.away >= AWAY {
-                key.last = edge_after(heard, key.last, &key.tones, kernel);
+                let mut buffer = [0; KEPT];
+                let heard = self.history.recall(self.position, &mut buffer);
+                key.last = edge_after(heard, key.last, &key.tones, self.kernel);
                 self.sounding = Some(key);
                 self.end_key(u64::MAX, sink);
                 return;
@@ -648,34 +596,6 @@ fn rough_frequencies(
     ])
 }
 
-/// The newest audio in one piece.
-#[derive(Clone, Copy)]
-struct Heard<'a> {
-    /// Where it begins.
-    oldest: u64,
-    audio: &'a [i16],
-}
-
-impl<'a> Heard<'a> {
-    /// What lies behind this position.
-    fn from(self, position: u64) -> Option<&'a [i16]> {
-        let at = position.checked_sub(self.oldest)?;
-        self.audio.get(usize::try_from(at).ok()?..)
-    }
-
-    /// So many of the newest samples, or all.
-    fn newest(self, samples: usize) -> &'a [i16] {
-        let from = self.audio.len().saturating_sub(samples);
-        &self.audio[from..]
-    }
-
-    /// The 10 ms about this position.
-    fn span_at(self, centre: u64) -> Option<&'a [i16; SPAN]> {
-        self.from(centre.checked_sub(SPAN as u64 / 2)?)?
-            .first_chunk()
-    }
-}
-
 /// The last position from `last` on, to the nearest millisecond, where the tones are still there;
 /// it is searched by halves over the two blocks that follow.
 fn edge_after(heard: Heard<'_>, last: u64, tones: &Tones, kernel: Kernel) -> u64 {
@@ -683,7 +603,7 @@ fn edge_after(heard: Heard<'_>, last: u64, tones: &Tones, kernel: Kernel) -> u64
     for step in [BLOCK as u64, BLOCK as u64 / 2, BLOCK as u64 / 4] {
         if heard
             .span_at(edge + step)
-            .is_some_and(|span| tones.strength(kernel, span) >= EDGE)
+            .is_some_and(|span| tones.there(kernel, span))
         {
             edge += step;
         }

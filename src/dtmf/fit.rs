@@ -8,7 +8,9 @@
 //! fall into two of two unknowns, whose coefficients are known in closed form (Dirichlet's kernel
 //! and its derivative). Of the audio it takes four sums a tone.
 
+use super::bank::Kernel;
 use super::measures::{Measures, Refusal};
+use super::presence::Place;
 use super::rescue::rescue;
 use super::tones::{RATE, TONES_HZ, WINDOW};
 use super::turns::cos_sin;
@@ -60,32 +62,34 @@ impl Fit {
     }
 }
 
-/// Judges whether this window, whose tones have these rough frequencies, is the key of `row` and
-/// `column`.
-#[inline(always)]
+/// Judges whether this window, whose tones have these rough frequencies, is the key in this place.
 pub fn judge(
+    kernel: Kernel,
     window: &[i16; WINDOW],
-    row: usize,
-    column: usize,
+    place: Place,
     rough: [f32; 2],
     limits: &Limits,
 ) -> Result<Measures, (Refusal, Option<Measures>)> {
-    let picks = [row & 3, 4 + (column & 3)];
-    let plain = two_tones(&Folded::of(window), rough);
+    let picks = [place.row & 3, 4 + (place.column & 3)];
+    let plain = kernel.wide(
+        #[inline(always)]
+        || two_tones(&Folded::of(window), rough),
+    );
     match check(&plain, picks, limits) {
         Ok(()) => return Ok(measured(&plain, picks, limits)),
         // What two tones explain less than this share of is not worth a second look.
         Err(Refusal::NotTwoTones) if plain.signal > HOPELESS * plain.rest => {
-            if let Some(measures) = rescue(window, &plain, picks, limits) {
+            let rescued = kernel.wide(
+                #[inline(always)]
+                || rescue(window, &plain, picks, limits),
+            );
+            if let Some(measures) = rescued {
                 return Ok(measures);
             }
         }
         Err(refusal) => return Err((refusal, Some(measured(&plain, picks, limits)))),
     }
-    Err((
-        Refusal::NotTwoTones,
-        Some(measured(&plain, picks, limits)),
-    ))
+    Err((Refusal::NotTwoTones, Some(measured(&plain, picks, limits))))
 }
 
 /// Ratio of two tones to the rest below which nothing can rescue a window, -8 dB.
@@ -96,12 +100,10 @@ const HALF: usize = WINDOW / 2;
 /// Samples side by side.
 const LANES: usize = 16;
 
-/// A window folded about its middle, and the same times the distance from there in samples.
+/// A window folded about its middle.
 struct Folded {
     even: [f32; HALF],
     odd: [f32; HALF],
-    even_far: [f32; HALF],
-    odd_far: [f32; HALF],
     /// The sum of all squares.
     energy: f32,
 }
@@ -112,20 +114,15 @@ impl Folded {
         let mut folded = Folded {
             even: [0.0; HALF],
             odd: [0.0; HALF],
-            even_far: [0.0; HALF],
-            odd_far: [0.0; HALF],
             energy: 0.0,
         };
-        let mut energy = [0f32; LANES];
         for k in 0..HALF {
-            let after = f32::from(window[HALF + k]);
-            let before = f32::from(window[HALF - 1 - k]);
-            let far = k as f32 + 0.5;
-            folded.even[k] = after + before;
-            folded.odd[k] = after - before;
-            folded.even_far[k] = folded.even[k] * far;
-            folded.odd_far[k] = folded.odd[k] * far;
+            let after = i32::from(window[HALF + k]);
+            let before = i32::from(window[HALF - 1 - k]);
+            folded.even[k] = (after + before) as f32;
+            folded.odd[k] = (after - before) as f32;
         }
+        let mut energy = [0f32; LANES];
         for at in (0..HALF).step_by(LANES) {
             for lane in 0..LANES {
                 let (even, odd) = (folded.even[at + lane], folded.odd[at + lane]);
@@ -169,40 +166,90 @@ struct Held {
     reach: (f32, f32),
 }
 
-#[inline(always)]
-fn hold(folded: &Folded, hz: f32) -> Held {
-    let turns = hz * (1.0 / RATE as f32);
-    let (mut c, mut s) = ([0f32; LANES], [0f32; LANES]);
-    for lane in 0..LANES {
-        (c[lane], s[lane]) = cos_sin(turns * (lane as f32 + 0.5));
-    }
-    let step = (c[0], s[0]);
-    let last = (c[LANES - 1], s[LANES - 1]);
-    let (turn_c, turn_s) = (
-        last.0 * step.0 - last.1 * step.1,
-        last.1 * step.0 + last.0 * step.1,
-    );
-    let mut sums = [[0f32; LANES]; 4];
-    for at in (0..HALF).step_by(LANES) {
+/// A sinusoid on its way outwards from the middle, and the audio held against it so far.
+struct Wave {
+    c: [f32; LANES],
+    s: [f32; LANES],
+    step: (f32, f32),
+    turn: (f32, f32),
+    cos: [f32; LANES],
+    sin: [f32; LANES],
+    far_cos: [f32; LANES],
+    far_sin: [f32; LANES],
+}
+
+impl Wave {
+    #[inline(always)]
+    fn new(hz: f32) -> Wave {
+        let turns = hz * (1.0 / RATE as f32);
+        let (mut c, mut s) = ([0f32; LANES], [0f32; LANES]);
         for lane in 0..LANES {
-            sums[0][lane] += folded.even[at + lane] * c[lane];
-            sums[1][lane] += folded.odd[at + lane] * s[lane];
-            sums[2][lane] += folded.odd_far[at + lane] * c[lane];
-            sums[3][lane] += folded.even_far[at + lane] * s[lane];
-            let turned = c[lane] * turn_c - s[lane] * turn_s;
-            s[lane] = s[lane] * turn_c + c[lane] * turn_s;
-            c[lane] = turned;
+            (c[lane], s[lane]) = cos_sin(turns * (lane as f32 + 0.5));
+        }
+        let step = (c[0], s[0]);
+        Wave {
+            turn: plus((c[LANES - 1], s[LANES - 1]), step),
+            step,
+            c,
+            s,
+            cos: [0.0; LANES],
+            sin: [0.0; LANES],
+            far_cos: [0.0; LANES],
+            far_sin: [0.0; LANES],
         }
     }
-    Held {
-        cos: sum(sums[0]),
-        sin: sum(sums[1]),
-        far_cos: sum(sums[2]),
-        far_sin: sum(sums[3]),
-        step,
-        // Sixteen samples, doubled three times.
-        reach: double(double(double((turn_c, turn_s)))),
+
+    #[inline(always)]
+    fn take(
+        &mut self,
+        even: &[f32; LANES],
+        odd: &[f32; LANES],
+        even_far: &[f32; LANES],
+        odd_far: &[f32; LANES],
+    ) {
+        let (turn_c, turn_s) = self.turn;
+        for lane in 0..LANES {
+            let (c, s) = (self.c[lane], self.s[lane]);
+            self.cos[lane] += even[lane] * c;
+            self.sin[lane] += odd[lane] * s;
+            self.far_cos[lane] += odd_far[lane] * c;
+            self.far_sin[lane] += even_far[lane] * s;
+            self.c[lane] = c * turn_c - s * turn_s;
+            self.s[lane] = s * turn_c + c * turn_s;
+        }
     }
+
+    #[inline(always)]
+    fn held(&self) -> Held {
+        Held {
+            cos: sum(self.cos),
+            sin: sum(self.sin),
+            far_cos: sum(self.far_cos),
+            far_sin: sum(self.far_sin),
+            step: self.step,
+            // Sixteen samples, doubled three times.
+            reach: double(double(double(self.turn))),
+        }
+    }
+}
+
+#[inline(always)]
+fn hold(folded: &Folded, hz: [f32; 2]) -> (Held, Held) {
+    let (mut low, mut high) = (Wave::new(hz[0]), Wave::new(hz[1]));
+    for at in (0..HALF).step_by(LANES) {
+        let (mut even, mut odd) = ([0f32; LANES], [0f32; LANES]);
+        even.copy_from_slice(&folded.even[at..at + LANES]);
+        odd.copy_from_slice(&folded.odd[at..at + LANES]);
+        let (mut even_far, mut odd_far) = ([0f32; LANES], [0f32; LANES]);
+        for lane in 0..LANES {
+            let far = at as f32 + (lane as f32 + 0.5);
+            even_far[lane] = even[lane] * far;
+            odd_far[lane] = odd[lane] * far;
+        }
+        low.take(&even, &odd, &even_far, &odd_far);
+        high.take(&even, &odd, &even_far, &odd_far);
+    }
+    (low.held(), high.held())
 }
 
 /// Twice the angle.
@@ -247,7 +294,7 @@ fn two_tones(folded: &Folded, mut hz: [f32; 2]) -> Fit {
         rest: 0.0,
     };
     for round in 0..=MOST_REFINEMENTS {
-        let (x, y) = (hold(folded, hz[0]), hold(folded, hz[1]));
+        let (x, y) = hold(folded, hz);
         let (apart, apart_far) = dirichlet(minus(y.step, x.step), minus(y.reach, x.reach));
         let (both, both_far) = dirichlet(plus(y.step, x.step), plus(y.reach, x.reach));
         let (own_x, own_x_far) = dirichlet(double(x.step), double(x.reach));

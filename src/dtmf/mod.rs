@@ -16,6 +16,7 @@ mod detector;
 mod digit;
 mod fit;
 mod generator;
+mod history;
 pub mod line;
 mod measures;
 mod presence;

@@ -2,98 +2,126 @@
 
 use std::f32::consts::TAU;
 
+use super::amplitude;
 use super::bank::{GAIN, Kernel, Sums};
 use super::blocks::Blocks;
 use super::measures::Measures;
-use super::tones::{BLOCK, FRAME, RATE, SPAN, SPAN_SCALE, TONES};
+use super::tones::{BLOCK, FRAME, RATE, SPAN, SPAN_SCALE, TONES, TONES_HZ};
 use super::turns::cos_sin;
-use super::{Digit, amplitude};
 
-/// The two tones of a key as the fit found them.
+/// Where a key lies on the keypad: its row and its column, 0 to 3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Its row.
+    pub row: usize,
+    /// Its column.
+    pub column: usize,
+}
+
+/// The two tones of a key as the fit found them, and what is heard of them at the edge of the key,
+/// where they have half their strength.
 #[derive(Debug, Clone, Copy)]
 pub struct Tones {
-    row: usize,
-    column: usize,
-    /// Amplitudes in sample units.
-    amplitude: [f32; 2],
+    place: Place,
     /// Cosine and sine of what each tone turns by from block to block, beyond its nominal.
     turn: [[f32; 2]; 2],
-    /// What the bank hears of each in a frame that it fills to [`WHOLE`], squared.
+    /// Least power in a frame that they fill, in units of [`Sums`] squared.
     in_frame: [f32; 2],
-    /// What a span hears of each, as a share of its amplitude.
+    /// Least power about a block.
+    in_block: [f32; 2],
+    /// Least power in a span, in units of the kernel's sums squared.
     in_span: [f32; 2],
 }
 
 /// Whoever holds this share of what the bank would hear of them fills the frame: one block of five
 /// left out would leave 0.8.
 const WHOLE: f32 = 0.85;
+/// Half the strength marks the edge of a key.
+const EDGE: f32 = 0.5;
 
 impl Tones {
-    /// The tones of a key as they were measured.
-    pub fn new(digit: Digit, measures: &Measures) -> Tones {
-        let (row, column) = digit.row_column();
-        let (low, high) = digit.frequencies();
-        let amplitude = [amplitude(measures.low_dbm0), amplitude(measures.high_dbm0)];
-        let off = [measures.low_hz - low as f32, measures.high_hz - high as f32];
-        let turns_in = |k: usize, samples: usize| off[k] * (samples as f32 / RATE as f32);
+    /// The tones of the key in this place as they were measured.
+    pub fn new(place: Place, measures: &Measures) -> Tones {
+        let levels = [measures.low_dbm0, measures.high_dbm0];
+        let hz = [measures.low_hz, measures.high_hz];
+        let nominal = [
+            TONES_HZ[place.row & 3] as f32,
+            TONES_HZ[4 + (place.column & 3)] as f32,
+        ];
         let mut tones = Tones {
-            row,
-            column,
-            amplitude,
+            place,
             turn: [[1.0, 0.0]; 2],
             in_frame: [0.0; 2],
+            in_block: [0.0; 2],
             in_span: [0.0; 2],
         };
         for k in 0..2 {
-            let (c, s) = cos_sin(turns_in(k, BLOCK));
+            let amplitude = amplitude(levels[k]);
+            let turns_in = |samples: usize| (hz[k] - nominal[k]) * (samples as f32 / RATE as f32);
+            let (c, s) = cos_sin(turns_in(BLOCK));
             tones.turn[k] = [c, s];
+            tones.in_block[k] = (EDGE * amplitude * BLOCK as f32).powi(2);
             // A tone that turns against the bank's is heard weaker: by sin x / x, and in the
             // span's Hann window by about 1 - 0.645 turns^2.
-            let x = turns_in(k, FRAME) * TAU / 2.0;
-            let (_, s) = cos_sin(turns_in(k, FRAME) / 2.0);
+            let x = turns_in(FRAME) * TAU / 2.0;
+            let (_, s) = cos_sin(turns_in(FRAME) / 2.0);
             let heard = if x.abs() < 1e-3 { 1.0 } else { s / x };
-            tones.in_frame[k] = (WHOLE * heard * amplitude[k] * GAIN).powi(2);
-            let turns = turns_in(k, SPAN);
-            tones.in_span[k] = 1.0 - 0.645 * turns * turns;
+            tones.in_frame[k] = (WHOLE * heard * amplitude * GAIN).powi(2);
+            let heard = 1.0 - 0.645 * turns_in(SPAN).powi(2);
+            let full = SPAN as f32 * SPAN_SCALE as f32 / 2.0;
+            tones.in_span[k] = (EDGE * heard * amplitude * full).powi(2);
         }
         tones
     }
 
-    /// Whether both tones fill a frame with these sums.
+    /// The key's place.
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    /// Whether both tones fill a frame with these sums, and are the strongest there.
     #[inline(always)]
     pub fn fill(&self, sums: &Sums) -> bool {
-        let heard = |tone: usize| {
-            let (c, s) = (sums.even[tone & 7] as f32, sums.odd[tone & 7] as f32);
+        let mut power = [0f32; 8];
+        for tone in 0..8 {
+            let (c, s) = (sums.even[tone] as f32, sums.odd[tone] as f32);
+            power[tone] = c * c + s * s;
+        }
+        let (low, high) = (
+            power[self.place.row & 3],
+            power[4 + (self.place.column & 3)],
+        );
+        let mut strongest = true;
+        for k in 0..4 {
+            strongest &= (power[k] <= low) & (power[4 + k] <= high);
+        }
+        strongest & (low >= self.in_frame[0]) & (high >= self.in_frame[1])
+    }
+
+    /// In which of the newest frames' blocks both tones are there, a bit for each: each block is
+    /// weighed together with half of both its neighbours. The first and the last have none.
+    pub fn present(&self, kernel: Kernel, frames: &[Option<&[i16; FRAME]>]) -> u32 {
+        let tones = *self;
+        kernel.wide(
+            #[inline(always)]
+            || {
+                let [low, high] = Blocks::of_key(kernel, frames, tones.place);
+                low.at_least(tones.turn[0], tones.in_block[0])
+                    & high.at_least(tones.turn[1], tones.in_block[1])
+            },
+        )
+    }
+
+    /// Whether both tones are there in these 10 ms. A Hann window keeps them apart; an edge of the
+    /// key in its middle gives one half.
+    pub fn there(&self, kernel: Kernel, span: &[i16; SPAN]) -> bool {
+        let tables = &TONES.keys[(self.place.row & 3) * 4 + (self.place.column & 3)];
+        let [low_cos, low_sin, high_cos, high_sin] = kernel.span(span, &tables.span);
+        let power = |c: i32, s: i32| {
+            let (c, s) = (c as f32, s as f32);
             c * c + s * s
         };
-        (heard(self.row) >= self.in_frame[0]) & (heard(4 + self.column) >= self.in_frame[1])
-    }
-
-    /// Their correlations with blocks of audio.
-    pub fn blocks(&self, kernel: Kernel, audio: &[i16]) -> [Blocks; 2] {
-        Blocks::of_key(kernel, audio, self.row, self.column)
-    }
-
-    /// How strong the weaker of both tones is about block `middle`, as a share of its amplitude
-    /// in the fit.
-    pub fn strength_in(&self, blocks: &[Blocks; 2], middle: usize) -> f32 {
-        let mut least = f32::INFINITY;
-        for ((blocks, turn), full) in blocks.iter().zip(self.turn).zip(self.amplitude) {
-            least = least.min(blocks.amplitude(middle, turn) / full.max(1e-3));
-        }
-        least
-    }
-
-    /// How strong the weaker of both tones is in these 10 ms, as a share of its amplitude in the
-    /// fit. A Hann window keeps the tones apart; an edge of the key in its middle gives one half.
-    pub fn strength(&self, kernel: Kernel, span: &[i16; SPAN]) -> f32 {
-        let tables = &TONES.keys[(self.row & 3) * 4 + (self.column & 3)];
-        let [low_cos, low_sin, high_cos, high_sin] = kernel.span(span, &tables.span);
-        let heard = |c: i32, s: i32| {
-            let (c, s) = (c as f32, s as f32);
-            (c * c + s * s).sqrt() * (2.0 / SPAN as f32 / SPAN_SCALE as f32)
-        };
-        let share = |heard: f32, k: usize| heard / (self.amplitude[k] * self.in_span[k]).max(1e-3);
-        share(heard(low_cos, low_sin), 0).min(share(heard(high_cos, high_sin), 1))
+        (power(low_cos, low_sin) >= self.in_span[0])
+            & (power(high_cos, high_sin) >= self.in_span[1])
     }
 }

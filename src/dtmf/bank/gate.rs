@@ -1,15 +1,14 @@
 //! Whether a frame resembles a key closely enough to be worth a fit.
 
 use super::Sums;
+use crate::dtmf::presence::Place;
 use crate::dtmf::tones::FRAME;
 
-/// Which key a frame resembles: row and column.
+/// Which key a frame resembles.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Likeness {
-    /// Row of the keypad, 0 to 3.
-    pub row: u8,
-    /// Column of the keypad, 0 to 3.
-    pub column: u8,
+    /// Where the key lies.
+    pub place: Place,
     /// Whether the two tones hold too little of the frame's energy, as a click would have it.
     pub drowned: bool,
     /// The sum of the amplitudes of both tones, in sample units.
@@ -66,8 +65,10 @@ impl Gate {
         let place = |group: &[f32], best: f32| group.iter().position(|p| *p == best);
         let held = (low + high) * (SINE_ENERGY / (GAIN * GAIN));
         Some(Likeness {
-            row: place(&power[..4], low)? as u8,
-            column: place(&power[4..], high)? as u8,
+            place: Place {
+                row: place(&power[..4], low)?,
+                column: place(&power[4..], high)?,
+            },
             drowned: held < SHARE * sums.energy as f32,
             amplitude: (low.sqrt() + high.sqrt()) / GAIN,
         })
