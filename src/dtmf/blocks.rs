@@ -5,7 +5,9 @@ use super::bank::Kernel;
 use super::fit::Limits;
 use super::measures::Refusal;
 use super::presence::Place;
-use super::tones::{BLOCK, BLOCK_SCALE, BLOCKS, FRAME, MOST_BLOCKS, RATE, ROWS, TONES, TONES_HZ};
+use super::tones::{
+    BLOCK, BLOCK_SCALE, BLOCKS, FRAME, FRAME_BLOCKS, MOST_BLOCKS, RATE, TONES, TONES_HZ,
+};
 use super::turns::{angle, cos_sin};
 
 /// The correlations of one tone with successive blocks of audio, phase 0 at the first block's
@@ -24,23 +26,7 @@ impl Blocks {
     pub fn of_key(kernel: Kernel, frames: &[Option<&[i16; FRAME]>], place: Place) -> [Blocks; 2] {
         let (row, column) = (place.row & 3, place.column & 3);
         let table = &TONES.keys[row * 4 + column].block;
-        let mut rows = [[0i32; MOST_BLOCKS]; ROWS];
-        for (index, frame) in frames.iter().enumerate().take(MOST_BLOCKS / FRAME_BLOCKS) {
-            let Some(frame) = frame else {
-                continue;
-            };
-            // Five blocks are four and the last four again.
-            let (Some(first), Some(last)) = (frame.first_chunk(), frame.last_chunk()) else {
-                continue;
-            };
-            let (first, last) = (kernel.quad(first, table), kernel.quad(last, table));
-            let at = index * FRAME_BLOCKS;
-            for k in 0..ROWS {
-                rows[k][at..at + 4].copy_from_slice(&first[k]);
-                rows[k][at + 4] = last[k][3];
-            }
-        }
-        let [low_cos, low_sin, high_cos, high_sin] = &rows;
+        let [low_cos, low_sin, high_cos, high_sin] = &kernel.blocks(frames, table);
         [
             Blocks::turned(low_cos, low_sin, row),
             Blocks::turned(high_cos, high_sin, 4 + column),
@@ -84,26 +70,12 @@ impl Blocks {
         all
     }
 
-    /// How far each block's phase turns to the next, summed, and the power of all, over `N` blocks
-    /// from `first` on.
+    /// Eight blocks from `first` on.
     #[inline(always)]
-    fn lag<const N: usize>(&self, first: usize) -> Option<Lag<'_, N>> {
-        let re: &[f32; N] = self.re.get(first..)?.first_chunk()?;
-        let im: &[f32; N] = self.im.get(first..)?.first_chunk()?;
-        let (mut c, mut s, mut power) = (0f32, 0f32, 1e-9f32);
-        for m in 0..N {
-            power += re[m] * re[m] + im[m] * im[m];
-        }
-        for m in 1..N {
-            c += re[m] * re[m - 1] + im[m] * im[m - 1];
-            s += im[m] * re[m - 1] - re[m] * im[m - 1];
-        }
-        Some(Lag {
-            re,
-            im,
-            c,
-            s,
-            power,
+    fn window(&self, first: usize) -> Option<Window> {
+        Some(Window {
+            re: *self.re.get(first..)?.first_chunk()?,
+            im: *self.im.get(first..)?.first_chunk()?,
         })
     }
 
@@ -111,55 +83,46 @@ impl Blocks {
     /// quick look.
     #[inline(always)]
     pub fn may_be_steady(&self, limits: &Limits) -> bool {
-        let Some(lag) = self.lag::<FRAME_BLOCKS>(0) else {
+        let Some(mut window) = self.window(0) else {
             return false;
         };
-        let most = limits.tolerance_at(TONES_HZ[self.tone] as f32) + COARSE_FRAME_HZ;
-        lag.agrees(STEADY_FRAME) && (angle(lag.s, lag.c) * HERTZ).abs() <= most
+        for m in FRAME_BLOCKS..BLOCKS {
+            (window.re[m], window.im[m]) = (0.0, 0.0);
+        }
+        let (c, s) = window.lag::<1>();
+        if !agree(c, s, window.power(), FRAME_BLOCKS, STEADY_FRAME) {
+            return false;
+        }
+        let most = limits.tolerance_at(TONES_HZ[self.tone & 7] as f32) + COARSE_FRAME_HZ;
+        (angle(s, c) * HERTZ).abs() <= most
     }
 
     /// The frequency of the tone in the window that begins with block `first`, from the turning
     /// of its phase; refuses what is not steady or far off.
     #[inline(always)]
     pub fn frequency(&self, first: usize, limits: &Limits) -> Result<f32, Refusal> {
-        let Some(lag) = self.lag::<BLOCKS>(first) else {
+        const TURN: f32 = 1.0 / std::f32::consts::TAU;
+        let Some(window) = self.window(first) else {
             return Err(Refusal::NotSteady);
         };
+        let power = window.power();
+        let (c, s) = window.lag::<1>();
         // A steady tone keeps its power from block to block.
-        if !lag.agrees(STEADY_BLOCKS) {
+        if !agree(c, s, power, BLOCKS, STEADY_BLOCKS) {
             return Err(Refusal::NotSteady);
         }
-        let Lag {
-            re,
-            im,
-            c,
-            s,
-            power,
-        } = lag;
         let coarse = angle(s, c);
-        let nominal = TONES_HZ[self.tone] as f32;
+        let nominal = TONES_HZ[self.tone & 7] as f32;
         let most = limits.tolerance_at(nominal) + limits.rough_hz;
         if (coarse * HERTZ).abs() > most + COARSE_HZ {
             return Err(Refusal::OffFrequency);
         }
         // The longer lag turns three times as far: its angle is taken near three times the
         // coarse one.
-        let (mut c3, mut s3) = (0f32, 0f32);
-        for m in 3..BLOCKS {
-            c3 += re[m] * re[m - 3] + im[m] * im[m - 3];
-            s3 += im[m] * re[m - 3] - re[m] * im[m - 3];
-        }
-        let (cos3, sin3) = cos_sin(coarse * (3.0 / std::f32::consts::TAU));
+        let (c3, s3) = window.lag::<3>();
+        let (cos3, sin3) = cos_sin(coarse * (3.0 * TURN));
         let turn = coarse + angle(s3 * cos3 - c3 * sin3, c3 * cos3 + s3 * sin3) / 3.0;
-        let (turn_c, turn_s) = cos_sin(turn / std::f32::consts::TAU);
-        let (mut c, mut s) = (1f32, 0f32);
-        let (mut sum_re, mut sum_im) = (0f32, 0f32);
-        for m in 0..BLOCKS {
-            sum_re += re[m] * c + im[m] * s;
-            sum_im += im[m] * c - re[m] * s;
-            (c, s) = (c * turn_c - s * turn_s, s * turn_c + c * turn_s);
-        }
-        if sum_re * sum_re + sum_im * sum_im < STEADY * BLOCKS as f32 * power {
+        if window.along(turn * TURN) < STEADY * BLOCKS as f32 * power {
             return Err(Refusal::NotSteady);
         }
         if (turn * HERTZ).abs() > most {
@@ -169,22 +132,66 @@ impl Blocks {
     }
 }
 
-/// Neighbouring blocks held against each other.
-struct Lag<'a, const N: usize> {
-    re: &'a [f32; N],
-    im: &'a [f32; N],
-    c: f32,
-    s: f32,
-    power: f32,
+/// The blocks of one window.
+struct Window {
+    re: [f32; BLOCKS],
+    im: [f32; BLOCKS],
 }
 
-impl<const N: usize> Lag<'_, N> {
-    /// Whether they agree so far that they could be one steady tone.
+impl Window {
+    /// How far each block turns to the one `LAG` behind it, summed.
     #[inline(always)]
-    fn agrees(&self, least: f32) -> bool {
-        let least = least * self.power * ((N - 1) as f32 / N as f32);
-        self.c * self.c + self.s * self.s >= least * least
+    fn lag<const LAG: usize>(&self) -> (f32, f32) {
+        let (mut c, mut s) = ([0f32; BLOCKS], [0f32; BLOCKS]);
+        for m in LAG..BLOCKS {
+            let (re, im) = (self.re[m], self.im[m]);
+            let (before_re, before_im) = (self.re[m - LAG], self.im[m - LAG]);
+            c[m] = re * before_re + im * before_im;
+            s[m] = im * before_re - re * before_im;
+        }
+        (sum(c), sum(s))
     }
+
+    /// The power of all.
+    #[inline(always)]
+    fn power(&self) -> f32 {
+        let mut power = [0f32; BLOCKS];
+        for m in 0..BLOCKS {
+            power[m] = self.re[m] * self.re[m] + self.im[m] * self.im[m];
+        }
+        sum(power) + 1e-9
+    }
+
+    /// The power of their sum, each turned back by so many turns a block.
+    #[inline(always)]
+    fn along(&self, turns: f32) -> f32 {
+        let (mut c, mut s) = ([0f32; BLOCKS], [0f32; BLOCKS]);
+        for m in 0..BLOCKS {
+            (c[m], s[m]) = cos_sin(turns * m as f32);
+        }
+        let (mut re, mut im) = ([0f32; BLOCKS], [0f32; BLOCKS]);
+        for m in 0..BLOCKS {
+            re[m] = self.re[m] * c[m] + self.im[m] * s[m];
+            im[m] = self.im[m] * c[m] - self.re[m] * s[m];
+        }
+        let (re, im) = (sum(re), sum(im));
+        re * re + im * im
+    }
+}
+
+/// Whether `count` neighbouring blocks of this power agree so far that they could be one steady
+/// tone.
+#[inline(always)]
+fn agree(c: f32, s: f32, power: f32, count: usize, least: f32) -> bool {
+    let least = least * power * ((count - 1) as f32 / count as f32);
+    c * c + s * s >= least * least
+}
+
+/// The sum of all lanes in a fixed order.
+#[inline(always)]
+fn sum(lanes: [f32; BLOCKS]) -> f32 {
+    ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6]))
+        + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
 }
 
 /// Whether two tones are there in the first and the last block of the window that begins with
@@ -192,24 +199,18 @@ impl<const N: usize> Lag<'_, N> {
 /// short; half a block has a quarter of the power.
 #[inline(always)]
 pub fn fills([low, high]: &[Blocks; 2], first: usize) -> bool {
-    if first + BLOCKS > MOST_BLOCKS {
+    let (Some(low), Some(high)) = (low.window(first), high.window(first)) else {
         return false;
-    }
+    };
     let mut power = [0f32; BLOCKS];
-    for (m, power) in power.iter_mut().enumerate() {
-        let at = first + m;
-        *power = low.re[at] * low.re[at]
-            + low.im[at] * low.im[at]
-            + high.re[at] * high.re[at]
-            + high.im[at] * high.im[at];
+    for m in 0..BLOCKS {
+        power[m] = (low.re[m] * low.re[m] + low.im[m] * low.im[m])
+            + (high.re[m] * high.re[m] + high.im[m] * high.im[m]);
     }
-    let all: f32 = power.iter().sum();
     let ends = power[0].min(power[BLOCKS - 1]);
-    ends * BLOCKS as f32 >= LEAST_END * all
+    ends * BLOCKS as f32 >= LEAST_END * sum(power)
 }
 
-/// Blocks of a frame.
-const FRAME_BLOCKS: usize = 5;
 /// The frequency in hertz of a tone that turns one radian a block.
 const HERTZ: f32 = (RATE / BLOCK as f64 / std::f64::consts::TAU) as f32;
 /// Least power of an end block as a share of the mean.

@@ -134,9 +134,9 @@ impl Detector {
             gate,
             least_energy: gate.least_energy(),
             limits: Limits {
-                weakest_dbm0: config.weakest_dbm0,
-                high_stronger_db: config.high_stronger_db,
-                high_weaker_db: config.high_weaker_db,
+                weakest: amplitude(config.weakest_dbm0),
+                high_over_low: ratio(config.high_stronger_db / 2.0),
+                low_over_high: ratio(config.high_weaker_db / 2.0),
                 tolerance: 0.015,
                 tolerance_hz: 5.5,
                 snr_db: config.snr_db,
@@ -421,53 +421,50 @@ impl Detector {
         for (window, start) in windows.iter_mut().zip(starts) {
             *window = start;
         }
-        let (kernel, limits) = (self.kernel, &self.limits);
-        let rough = kernel.wide(
+        let (kernel, limits) = (self.kernel, self.limits);
+        let blocks = kernel.wide(
             #[inline(always)]
-            || {
-                let blocks = Blocks::of_key(kernel, &frames, place);
-                let mut rough = [Err(Refusal::NotSteady); WINDOWS];
-                for (rough, start) in rough.iter_mut().zip(windows) {
-                    if let Some(start) = start {
-                        let first = ((start - base) / BLOCK as u64) as usize;
-                        *rough = rough_frequencies(&blocks, first, limits);
-                    }
-                }
-                rough
-            },
+            || Blocks::of_key(kernel, &frames, place),
         );
         let mut buffer = [0; KEPT];
         let mut recalled = None;
-        for (start, rough) in windows.into_iter().zip(rough) {
-            let Some(start) = start else {
-                continue;
-            };
-            let judged = match rough {
-                Err(refusal) => Err((refusal, None)),
-                Ok(rough) => {
-                    let heard = match recalled {
-                        Some(heard) => heard,
-                        None => self.history.recall(self.position, &mut buffer),
-                    };
-                    recalled = Some(heard);
-                    let Some(window) = heard.from::<WINDOW>(start) else {
-                        continue;
-                    };
-                    fit::judge(kernel, window, place, rough, limits)
+        for start in windows.into_iter().flatten() {
+            let first = ((start - base) / BLOCK as u64) as usize;
+            let rough = kernel.wide(
+                #[inline(always)]
+                || rough_frequencies(&blocks, first, &limits),
+            );
+            let rough = match rough {
+                Ok(rough) => rough,
+                Err(refusal) => {
+                    trace(Verdict {
+                        start_sample: start,
+                        digit,
+                        measures: None,
+                        refusal: Some(refusal),
+                    });
+                    continue;
                 }
             };
-            let (measures, refusal) = match judged {
-                Ok(measures) => (Some(measures), None),
-                Err((refusal, measures)) => (measures, Some(refusal)),
+            let heard = match recalled {
+                Some(heard) => heard,
+                None => self.history.recall(self.position, &mut buffer),
             };
+            recalled = Some(heard);
+            let Some(window) = heard.from::<WINDOW>(start) else {
+                continue;
+            };
+            let judged = fit::judge(kernel, window, place, rough, &limits);
+            let measures = judged.measures(place, &limits);
             trace(Verdict {
                 start_sample: start,
                 digit,
-                measures,
-                refusal,
+                measures: Some(measures),
+                refusal: judged.refusal,
             });
-            if let (Some(heard), Some(measures), None) = (recalled, measures, refusal) {
-                self.begin(heard, digit, place, start, measures, sink);
+            if judged.refusal.is_none() {
+                let tones = Tones::new(place, &judged.fit);
+                self.begin(heard, digit, tones, start, measures, sink);
                 return;
             }
         }
@@ -477,12 +474,11 @@ impl Detector {
         &mut self,
         heard: Heard<'_>,
         digit: Digit,
-        place: Place,
+        tones: Tones,
         window_start: u64,
         measures: Measures,
         sink: &mut impl FnMut(Detection),
     ) {
-        let tones = Tones::new(place, &measures);
         // Backwards from the first quarter of the window, which the key fills, to where its tones
         // began: first in steps of 4 ms, then to the nearest millisecond.
         let there = |centre: u64| {

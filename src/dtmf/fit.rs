@@ -9,22 +9,22 @@
 //! and its derivative). Of the audio it takes four sums a tone.
 
 use super::bank::Kernel;
+use super::dbm0;
 use super::measures::{Measures, Refusal};
 use super::presence::Place;
-use super::rescue::rescue;
+use super::rescue::{RESCUE_DB, rescue};
 use super::tones::{RATE, TONES_HZ, WINDOW};
 use super::turns::cos_sin;
-use super::{amplitude, dbm0};
 
 /// The limits within which a fit is a key.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Weakest level of a tone in dBm0.
-    pub weakest_dbm0: f32,
-    /// Greatest level of the high tone over the low one in dB.
-    pub high_stronger_db: f32,
-    /// Greatest level of the low tone over the high one in dB.
-    pub high_weaker_db: f32,
+    /// Least amplitude of a tone in sample units.
+    pub weakest: f32,
+    /// Greatest amplitude of the high tone over the low one's.
+    pub high_over_low: f32,
+    /// Greatest amplitude of the low tone over the high one's.
+    pub low_over_high: f32,
     /// Frequency tolerance as a share of the nominal frequency.
     pub tolerance: f32,
     /// Frequency tolerance in hertz, added to the share.
@@ -62,6 +62,37 @@ impl Fit {
     }
 }
 
+/// What became of a window.
+#[derive(Debug, Clone, Copy)]
+pub struct Judged {
+    /// What was found in it.
+    pub fit: Fit,
+    /// Least ratio of tones to rest that was asked for away from the edge of the frequencies, in dB.
+    asked_db: f32,
+    /// `None` if it is a key.
+    pub refusal: Option<Refusal>,
+}
+
+impl Judged {
+    /// What was measured, of the key in this place.
+    #[inline]
+    pub fn measures(&self, place: Place, limits: &Limits) -> Measures {
+        let fit = &self.fit;
+        let off = off(fit, place, limits);
+        // 10 dB above the least ratio of tones to rest leaves no doubt.
+        let over = fit.snr_db() - self.asked_db - edge_db(off);
+        let inside = (1.0 - off).min(over / 10.0);
+        Measures {
+            low_hz: fit.hz[0],
+            high_hz: fit.hz[1],
+            low_dbm0: dbm0(fit.amplitude[0]),
+            high_dbm0: dbm0(fit.amplitude[1]),
+            snr_db: fit.snr_db(),
+            confidence: (0.5 + inside / 2.0).clamp(0.0, 1.0),
+        }
+    }
+}
+
 /// Judges whether this window, whose tones have these rough frequencies, is the key in this place.
 pub fn judge(
     kernel: Kernel,
@@ -69,27 +100,31 @@ pub fn judge(
     place: Place,
     rough: [f32; 2],
     limits: &Limits,
-) -> Result<Measures, (Refusal, Option<Measures>)> {
-    let picks = [place.row & 3, 4 + (place.column & 3)];
+) -> Judged {
     let plain = kernel.wide(
         #[inline(always)]
         || two_tones(&Folded::of(window), rough),
     );
-    match check(&plain, picks, limits) {
-        Ok(()) => return Ok(measured(&plain, picks, limits)),
-        // What two tones explain less than this share of is not worth a second look.
-        Err(Refusal::NotTwoTones) if plain.signal > HOPELESS * plain.rest => {
-            let rescued = kernel.wide(
-                #[inline(always)]
-                || rescue(window, &plain, picks, limits),
-            );
-            if let Some(measures) = rescued {
-                return Ok(measures);
-            }
+    let mut judged = Judged {
+        fit: plain,
+        asked_db: limits.snr_db,
+        refusal: check(&plain, place, limits, limits.snr_db).err(),
+    };
+    // What two tones explain less than this share of is not worth a second look.
+    if judged.refusal == Some(Refusal::NotTwoTones) && plain.signal > HOPELESS * plain.rest {
+        let rescued = kernel.wide(
+            #[inline(always)]
+            || rescue(window, &plain, place, limits),
+        );
+        if let Some(fit) = rescued {
+            judged = Judged {
+                fit,
+                asked_db: limits.snr_db + RESCUE_DB,
+                refusal: None,
+            };
         }
-        Err(refusal) => return Err((refusal, Some(measured(&plain, picks, limits)))),
     }
-    Err((Refusal::NotTwoTones, Some(measured(&plain, picks, limits))))
+    judged
 }
 
 /// Ratio of two tones to the rest below which nothing can rescue a window, -8 dB.
@@ -364,57 +399,41 @@ const MOST_REFINEMENTS: usize = 2;
 /// below the tone.
 const SMALL_HZ: f32 = 0.5;
 
-/// Holds a fit against the limits.
-pub fn check(fit: &Fit, picks: [usize; 2], limits: &Limits) -> Result<(), Refusal> {
-    let off = off(fit, picks, limits);
+/// Holds a fit against the limits, with this ratio of tones to rest asked for.
+pub fn check(fit: &Fit, place: Place, limits: &Limits, asked_db: f32) -> Result<(), Refusal> {
+    let off = off(fit, place, limits);
     if off > 1.0 {
         return Err(Refusal::OffFrequency);
     }
-    let [low, high] = [fit.amplitude[0], fit.amplitude[1]];
-    if low.min(high) < amplitude(limits.weakest_dbm0) {
+    let [low, high] = fit.amplitude;
+    if low.min(high) < limits.weakest {
         return Err(Refusal::TooWeak);
     }
-    let twist = dbm0(high) - dbm0(low);
-    if twist > limits.high_stronger_db || -twist > limits.high_weaker_db {
+    if high > low * limits.high_over_low || low > high * limits.low_over_high {
         return Err(Refusal::Twist);
     }
-    if fit.snr_db() < least_snr_db(off, limits) {
+    if fit.snr_db() < asked_db + edge_db(off) {
         return Err(Refusal::NotTwoTones);
     }
     Ok(())
 }
 
 /// How far the worse of both tones is off, as a share of its tolerance.
-fn off(fit: &Fit, picks: [usize; 2], limits: &Limits) -> f32 {
-    let share = |k: usize| {
-        let nominal = TONES_HZ[picks[k]] as f32;
-        (fit.hz[k] - nominal).abs() / limits.tolerance_at(nominal)
+fn off(fit: &Fit, place: Place, limits: &Limits) -> f32 {
+    let share = |hz: f32, tone: usize| {
+        let nominal = TONES_HZ[tone] as f32;
+        (hz - nominal).abs() / limits.tolerance_at(nominal)
     };
-    share(0).max(share(1))
+    share(fit.hz[0], place.row & 3).max(share(fit.hz[1], 4 + (place.column & 3)))
 }
 
 /// A tone near the edge of its tolerance must stand out more: a keypad is off or its line is
 /// noisy, and what is both is mostly speech. Q.24's 1.5 % lies at 0.8 of the tolerance.
-fn least_snr_db(off: f32, limits: &Limits) -> f32 {
-    limits.snr_db + EDGE_DB * ((off - EDGE_FROM) / (1.0 - EDGE_FROM)).max(0.0)
+fn edge_db(off: f32) -> f32 {
+    EDGE_DB * ((off - EDGE_FROM) / (1.0 - EDGE_FROM)).max(0.0)
 }
 
 /// How much more is asked for at the very edge.
 const EDGE_DB: f32 = 8.0;
 /// The share of the tolerance from which on more is asked for.
 const EDGE_FROM: f32 = 0.6;
-
-/// What the fit says of a key.
-pub fn measured(fit: &Fit, picks: [usize; 2], limits: &Limits) -> Measures {
-    let off = off(fit, picks, limits);
-    // 10 dB above the least ratio of tones to rest leaves no doubt.
-    let inside = (1.0 - off).min((fit.snr_db() - least_snr_db(off, limits)) / 10.0);
-    Measures {
-        low_hz: fit.hz[0],
-        high_hz: fit.hz[1],
-        low_dbm0: dbm0(fit.amplitude[0]),
-        high_dbm0: dbm0(fit.amplitude[1]),
-        snr_db: fit.snr_db(),
-        confidence: (0.5 + inside / 2.0).clamp(0.0, 1.0),
-    }
-}

@@ -2,10 +2,9 @@
 
 use std::f32::consts::TAU;
 
-use super::amplitude;
 use super::bank::{GAIN, Kernel, Sums};
 use super::blocks::Blocks;
-use super::measures::Measures;
+use super::fit::Fit;
 use super::tones::{BLOCK, FRAME, RATE, SPAN, SPAN_SCALE, TONES, TONES_HZ};
 use super::turns::cos_sin;
 
@@ -40,10 +39,9 @@ const WHOLE: f32 = 0.85;
 const EDGE: f32 = 0.5;
 
 impl Tones {
-    /// The tones of the key in this place as they were measured.
-    pub fn new(place: Place, measures: &Measures) -> Tones {
-        let levels = [measures.low_dbm0, measures.high_dbm0];
-        let hz = [measures.low_hz, measures.high_hz];
+    /// The tones of the key in this place as they were fitted.
+    pub fn new(place: Place, fit: &Fit) -> Tones {
+        let hz = fit.hz;
         let nominal = [
             TONES_HZ[place.row & 3] as f32,
             TONES_HZ[4 + (place.column & 3)] as f32,
@@ -56,7 +54,7 @@ impl Tones {
             in_span: [0.0; 2],
         };
         for k in 0..2 {
-            let amplitude = amplitude(levels[k]);
+            let amplitude = fit.amplitude[k];
             let turns_in = |samples: usize| (hz[k] - nominal[k]) * (samples as f32 / RATE as f32);
             let (c, s) = cos_sin(turns_in(BLOCK));
             tones.turn[k] = [c, s];

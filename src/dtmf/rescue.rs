@@ -6,8 +6,8 @@
 
 use std::sync::LazyLock;
 
-use super::fit::{Fit, Limits, check, measured};
-use super::measures::Measures;
+use super::fit::{Fit, Limits, check};
+use super::presence::Place;
 use super::tones::{RATE, WINDOW};
 
 /// Most sinusoids fitted at once: two of the key, two of a dial tone beneath it.
@@ -77,16 +77,8 @@ impl Wave {
 /// struck by an impulse are left out, and a dial tone beneath is fitted along. Each asks for more
 /// than the plain fit, since each explains more with more unknowns.
 #[inline(always)]
-pub fn rescue(
-    window: &[i16; WINDOW],
-    plain: &Fit,
-    picks: [usize; 2],
-    limits: &Limits,
-) -> Option<Measures> {
-    let strict = Limits {
-        snr_db: limits.snr_db + RESCUE_DB,
-        ..*limits
-    };
+pub fn rescue(window: &[i16; WINDOW], plain: &Fit, place: Place, limits: &Limits) -> Option<Fit> {
+    let asked_db = limits.snr_db + RESCUE_DB;
     let mut audio = [0f32; WINDOW];
     for (x, sample) in audio.iter_mut().zip(window) {
         *x = f32::from(*sample);
@@ -95,17 +87,16 @@ pub fn rescue(
     // One after the other, and no closures: one that is not inlined is compiled for the baseline
     // of the processor.
     if let Some(fit) = unclipped(&audio, plain)
-        && check(&fit, picks, &strict).is_ok()
+        && check(&fit, place, limits, asked_db).is_ok()
     {
-        return Some(measured(&fit, picks, &strict));
+        return Some(fit);
     }
     if let Some(fit) = without_impulses(&audio, plain, &rest)
-        && check(&fit, picks, &strict).is_ok()
+        && check(&fit, place, limits, asked_db).is_ok()
     {
-        return Some(measured(&fit, picks, &strict));
+        return Some(fit);
     }
-    let fit = over_dial_tone(&audio, plain, &rest, picks, &strict)?;
-    Some(measured(&fit, picks, &strict))
+    over_dial_tone(&audio, plain, &rest, place, limits, asked_db)
 }
 
 /// What two tones of these frequencies leave of the window.
@@ -126,7 +117,7 @@ fn left(window: &[f32; WINDOW], plain: &Fit) -> [f32; WINDOW] {
 }
 
 /// How much more a second look asks for.
-const RESCUE_DB: f32 = 2.0;
+pub const RESCUE_DB: f32 = 2.0;
 /// Samples this close to the largest lie at the rail.
 const RAIL: f32 = 0.965;
 
@@ -241,8 +232,9 @@ fn over_dial_tone(
     window: &[f32; WINDOW],
     plain: &Fit,
     rest: &[f32; WINDOW],
-    picks: [usize; 2],
+    place: Place,
     limits: &Limits,
+    asked_db: f32,
 ) -> Option<Fit> {
     let mut rest = *rest;
     let mut hz = key_and_none(plain.hz);
@@ -263,7 +255,7 @@ fn over_dial_tone(
         }
         // What two such tones would leave must be little enough beside the key, or nothing is won.
         let left = whole / WINDOW as f32 * (1.0 - share * DIAL_PAIR).max(0.0);
-        if plain.signal < left * 10f32.powf(limits.snr_db / 10.0) * DIAL_GRACE {
+        if plain.signal < left * 10f32.powf(asked_db / 10.0) * DIAL_GRACE {
             return None;
         }
         hz[count - 1] = best;
@@ -275,7 +267,7 @@ fn over_dial_tone(
         {
             return None;
         }
-        if check(&fit, picks, limits).is_ok() {
+        if check(&fit, place, limits, asked_db).is_ok() {
             return Some(fit);
         }
         hz = found;

@@ -19,6 +19,8 @@ pub const WINDOW: usize = 256;
 pub const BLOCK: usize = 32;
 /// Blocks of a window.
 pub const BLOCKS: usize = WINDOW / BLOCK;
+/// Blocks of a frame.
+pub const FRAME_BLOCKS: usize = FRAME / BLOCK;
 /// Blocks looked at in one go: those of three frames, and one for a round number.
 pub const MOST_BLOCKS: usize = 16;
 /// The bank's coefficients are integers of this scale: sums of 80 products with 16-bit samples

@@ -1,6 +1,8 @@
 //! The instruction sets that can do the sums, and the choice between them.
 
-use super::super::tones::{BLOCK, FRAME, HALF, Octet, Pair, ROWS, SPAN, TONES, Tones};
+use super::super::tones::{
+    BLOCK, FRAME, FRAME_BLOCKS, HALF, MOST_BLOCKS, Octet, Pair, ROWS, SPAN, TONES, Tones,
+};
 use super::simd;
 
 /// The correlations of one frame with the eight tones, low group first.
@@ -37,9 +39,6 @@ pub(super) enum Set {
     #[cfg(target_arch = "x86_64")]
     Vnni,
 }
-
-/// The four rows of a key's tables against four blocks: row by row.
-pub type Quad = [[i32; 4]; ROWS];
 
 impl Kernel {
     /// Plain Rust, on every processor.
@@ -133,22 +132,25 @@ impl Kernel {
         }
     }
 
-    /// Holds four blocks of audio against the table of one key.
+    /// Holds the blocks of frames, three frames at most, against the table of one key. A frame that
+    /// is missing is silence.
     #[inline]
-    pub(in super::super) fn quad(
+    pub(in super::super) fn blocks(
         self,
-        audio: &[i16; 4 * BLOCK],
+        frames: &[Option<&[i16; FRAME]>],
         table: &[Octet; BLOCK / 8],
-    ) -> Quad {
+    ) -> [[i32; MOST_BLOCKS]; ROWS] {
+        let mut rows = [[0; MOST_BLOCKS]; ROWS];
         match self.0 {
-            Set::Portable => quad(audio, table),
+            Set::Portable => blocks(frames, table, &mut rows),
             #[cfg(target_arch = "x86_64")]
-            Set::Sse2 => simd::quad_sse2(audio, table),
+            Set::Sse2 => simd::blocks_sse2(frames, table, &mut rows),
             #[cfg(target_arch = "x86_64")]
-            Set::Avx2 => simd::quad_avx2(audio, table),
+            Set::Avx2 => simd::blocks_avx2(frames, table, &mut rows),
             #[cfg(target_arch = "x86_64")]
-            Set::Avx512 | Set::Vnni => simd::quad_avx512(audio, table),
+            Set::Avx512 | Set::Vnni => simd::blocks_avx512(frames, table, &mut rows),
         }
+        rows
     }
 
     /// Holds one span of audio against the table of one key.
@@ -244,14 +246,19 @@ fn rows(audio: &[i16], table: &[Octet]) -> [i32; ROWS] {
     sums
 }
 
-fn quad(audio: &[i16; 4 * BLOCK], table: &[Octet; BLOCK / 8]) -> Quad {
-    let mut out = [[0; 4]; ROWS];
-    for (block, samples) in audio.chunks_exact(BLOCK).enumerate() {
-        for (out, sum) in out.iter_mut().zip(rows(samples, table)) {
-            out[block] = sum;
+fn blocks(
+    frames: &[Option<&[i16; FRAME]>],
+    table: &[Octet; BLOCK / 8],
+    out: &mut [[i32; MOST_BLOCKS]; ROWS],
+) {
+    for (index, frame) in frames.iter().enumerate().take(MOST_BLOCKS / FRAME_BLOCKS) {
+        let blocks = frame.iter().flat_map(|frame| frame.chunks_exact(BLOCK));
+        for (block, samples) in blocks.enumerate() {
+            for (out, sum) in out.iter_mut().zip(rows(samples, table)) {
+                out[index * FRAME_BLOCKS + block] = sum;
+            }
         }
     }
-    out
 }
 
 #[cfg(test)]
@@ -289,11 +296,14 @@ mod tests {
         fn every_kernel_holds_the_same_against_a_key(frames in frames(), key in 0usize..16) {
             let tables = &TONES.keys[key];
             for frame in &frames {
-                let (blocks, span) = (frame.first_chunk().unwrap(), frame.last_chunk().unwrap());
-                let expected = (quad(blocks, &tables.block), rows(span, &tables.span));
+                let span = frame.last_chunk().unwrap();
+                let some = [Some(frame), None, frames.first()];
+                let mut expected = [[0; MOST_BLOCKS]; ROWS];
+                blocks(&some, &tables.block, &mut expected);
+                let expected = (expected, rows(span, &tables.span));
                 for kernel in Kernel::available() {
                     let held = (
-                        kernel.quad(blocks, &tables.block),
+                        kernel.blocks(&some, &tables.block),
                         kernel.span(span, &tables.span),
                     );
                     prop_assert_eq!(held, expected, "{}", kernel.name());

@@ -12,8 +12,10 @@
 
 use std::arch::x86_64::*;
 
-use super::super::tones::{BLOCK, FRAME, Four, HALF, Octet, Pair, ROWS, SPAN, Tones};
-use super::kernel::{Fold, Quad, Sums};
+use super::super::tones::{
+    BLOCK, FRAME, FRAME_BLOCKS, Four, HALF, MOST_BLOCKS, Octet, Pair, ROWS, SPAN, Tones,
+};
+use super::kernel::{Fold, Sums};
 
 /// Pairs of samples in a fold.
 const PAIRS: usize = HALF / 2;
@@ -378,27 +380,39 @@ fn fold_avx512(frame: &[i16; FRAME], fold: &mut Fold) {
     }
 }
 
-/// Four blocks against the tables of one key, by SSE2.
+/// The blocks of frames against the tables of one key, by SSE2.
 #[inline]
-pub fn quad_sse2(audio: &[i16; 4 * BLOCK], table: &[Octet; BLOCK / 8]) -> Quad {
+pub fn blocks_sse2(
+    frames: &[Option<&[i16; FRAME]>],
+    table: &[Octet; BLOCK / 8],
+    rows: &mut [[i32; MOST_BLOCKS]; ROWS],
+) {
     // SAFETY: every x86-64 processor has SSE2.
-    unsafe { quad_with_sse2(audio, table) }
+    unsafe { blocks_with_sse2(frames, table, rows) };
 }
 
 /// By AVX2. To be called only where the processor has it.
 #[inline]
-pub fn quad_avx2(audio: &[i16; 4 * BLOCK], table: &[Octet; BLOCK / 8]) -> Quad {
+pub fn blocks_avx2(
+    frames: &[Option<&[i16; FRAME]>],
+    table: &[Octet; BLOCK / 8],
+    rows: &mut [[i32; MOST_BLOCKS]; ROWS],
+) {
     debug_assert!(is_x86_feature_detected!("avx2"));
     // SAFETY: `Set::Avx2` exists only where AVX2 was detected.
-    unsafe { quad_with_avx2(audio, table) }
+    unsafe { blocks_with_avx2(frames, table, rows) };
 }
 
 /// By AVX-512. To be called only where the processor has it.
 #[inline]
-pub fn quad_avx512(audio: &[i16; 4 * BLOCK], table: &[Octet; BLOCK / 8]) -> Quad {
+pub fn blocks_avx512(
+    frames: &[Option<&[i16; FRAME]>],
+    table: &[Octet; BLOCK / 8],
+    rows: &mut [[i32; MOST_BLOCKS]; ROWS],
+) {
     debug_assert!(has_avx512());
     // SAFETY: `Set::Avx512` and `Set::Vnni` exist only where AVX-512 was detected.
-    unsafe { quad_with_avx512(audio, table) }
+    unsafe { blocks_with_avx512(frames, table, rows) };
 }
 
 /// One span against the tables of one key, by SSE2.
@@ -425,45 +439,56 @@ pub fn span_avx512(audio: &[i16; SPAN], table: &[Octet; SPAN / 8]) -> [i32; ROWS
 }
 
 /// The two functions that hold samples against the tables of one key, for one instruction set:
-/// `quad` takes four blocks, `span` one span. A register holds `$held` of the four rows of an octet;
+/// `blocks` takes frames, `span` one span. A register holds `$held` of the four rows of an octet;
 /// each lane of 128 bits belongs to one row.
 macro_rules! of_one_key {
     (
-        $feature:literal, $held:literal, $quad:ident, $span:ident, $load:expr,
+        $feature:literal, $held:literal, $blocks:ident, $span:ident, $load:expr,
         $repeat:expr, $store:expr, $madd:ident, $add:ident, $low32:ident, $high32:ident,
         $low64:ident, $high64:ident
     ) => {
-        #[inline]
         #[target_feature(enable = $feature)]
-        fn $quad(audio: &[i16; 4 * BLOCK], table: &[Octet; BLOCK / 8]) -> Quad {
-            let mut out: Quad = [[0; 4]; ROWS];
-            for first in (0..ROWS).step_by($held) {
-                // SAFETY: an `Octet` is 32 words, of which `$held` rows of eight are read from
-                // row `first` on; eight samples at no more than 96 + 24 of 128; `$held` rows of
-                // four are written.
-                unsafe {
-                    let sum = |block: usize| {
-                        let mut sum = None;
-                        for (k, octet) in table.iter().enumerate() {
-                            let coefficients = $load(octet.0.as_ptr().add(first * 8));
-                            let samples = $repeat(audio.as_ptr().add(block * BLOCK + k * 8));
-                            let product = $madd(samples, coefficients);
-                            sum = Some(match sum {
-                                None => product,
-                                Some(sum) => $add(sum, product),
-                            });
-                        }
-                        sum
-                    };
-                    if let (Some(a), Some(b), Some(c), Some(d)) = (sum(0), sum(1), sum(2), sum(3)) {
+        fn $blocks(
+            frames: &[Option<&[i16; FRAME]>],
+            table: &[Octet; BLOCK / 8],
+            rows: &mut [[i32; MOST_BLOCKS]; ROWS],
+        ) {
+            for (index, frame) in frames.iter().enumerate().take(MOST_BLOCKS / FRAME_BLOCKS) {
+                let Some(frame) = frame else {
+                    continue;
+                };
+                for first in (0..ROWS).step_by($held) {
+                    let mut four = [[0i32; 4]; ROWS];
+                    let mut fifth = [[0i32; 4]; ROWS];
+                    // SAFETY: an `Octet` is 32 words, of which `$held` rows of eight are read from
+                    // row `first` on; eight samples at no more than 128 + 24 of 160; `$held` rows
+                    // of four are written.
+                    unsafe {
+                        let sum = |block: usize| {
+                            let part = |k: usize| {
+                                let coefficients = $load(table[k].0.as_ptr().add(first * 8));
+                                let samples = $repeat(frame.as_ptr().add(block * BLOCK + k * 8));
+                                $madd(samples, coefficients)
+                            };
+                            $add($add(part(0), part(1)), $add(part(2), part(3)))
+                        };
+                        let (a, b, c, d, e) = (sum(0), sum(1), sum(2), sum(3), sum(4));
                         let ab = $add($low32(a, b), $high32(a, b));
                         let cd = $add($low32(c, d), $high32(c, d));
                         let all = $add($low64(ab, cd), $high64(ab, cd));
-                        $store(out.as_mut_ptr().add(first).cast::<i32>(), all);
+                        let ee = $add($low32(e, e), $high32(e, e));
+                        let ee = $add($low64(ee, ee), $high64(ee, ee));
+                        $store(four.as_mut_ptr().cast::<i32>(), all);
+                        $store(fifth.as_mut_ptr().cast::<i32>(), ee);
+                    }
+                    let at = index * FRAME_BLOCKS;
+                    for k in 0..$held {
+                        let row = &mut rows[first + k];
+                        row[at..at + 4].copy_from_slice(&four[k]);
+                        row[at + 4] = fifth[k][0];
                     }
                 }
             }
-            out
         }
 
         #[inline]
@@ -496,7 +521,7 @@ macro_rules! of_one_key {
 of_one_key!(
     "sse2",
     1,
-    quad_with_sse2,
+    blocks_with_sse2,
     span_with_sse2,
     |at: *const i16| _mm_loadu_si128(at.cast()),
     |at: *const i16| _mm_loadu_si128(at.cast()),
@@ -511,7 +536,7 @@ of_one_key!(
 of_one_key!(
     "avx2",
     2,
-    quad_with_avx2,
+    blocks_with_avx2,
     span_with_avx2,
     |at: *const i16| _mm256_loadu_si256(at.cast()),
     |at: *const i16| _mm256_broadcastsi128_si256(_mm_loadu_si128(at.cast())),
@@ -526,7 +551,7 @@ of_one_key!(
 of_one_key!(
     "avx512f,avx512bw,avx512vl",
     4,
-    quad_with_avx512,
+    blocks_with_avx512,
     span_with_avx512,
     |at: *const i16| _mm512_loadu_si512(at.cast()),
     |at: *const i16| _mm512_broadcast_i32x4(_mm_loadu_si128(at.cast())),
