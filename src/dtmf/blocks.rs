@@ -55,19 +55,19 @@ impl Blocks {
     #[inline(always)]
     pub fn at_least(&self, [c, s]: [f32; 2], least: f32) -> u32 {
         let (re, im) = (&self.re, &self.im);
-        let mut enough = [0u32; MOST_BLOCKS];
+        let mut power = [0f32; MOST_BLOCKS];
         for k in 1..MOST_BLOCKS - 1 {
             let (sum_re, sum_im) = (re[k - 1] + re[k + 1], im[k - 1] + im[k + 1]);
             let (less_re, less_im) = (re[k + 1] - re[k - 1], im[k + 1] - im[k - 1]);
             let re = re[k] + 0.5 * (sum_re * c + less_im * s);
             let im = im[k] + 0.5 * (sum_im * c - less_re * s);
-            enough[k] = u32::from(re * re + im * im >= least) << k;
+            power[k] = re * re + im * im;
         }
-        let mut all = 0;
-        for bit in enough {
-            all |= bit;
+        let mut enough = 0;
+        for k in 1..MOST_BLOCKS - 1 {
+            enough |= u32::from(power[k] >= least) << k;
         }
-        all
+        enough
     }
 
     /// Eight blocks from `first` on.
@@ -79,16 +79,23 @@ impl Blocks {
         })
     }
 
-    /// Whether the tone could be steady over the first five blocks, those of a frame: a rough and
+    /// Whether the tone could be steady over the blocks of the frame of this index: a rough and
     /// quick look.
     #[inline(always)]
-    pub fn may_be_steady(&self, limits: &Limits) -> bool {
-        let Some(mut window) = self.window(0) else {
+    pub fn may_be_steady(&self, index: usize, limits: &Limits) -> bool {
+        let first = index * FRAME_BLOCKS;
+        let (Some(re), Some(im)) = (
+            self.re.get(first..first + FRAME_BLOCKS),
+            self.im.get(first..first + FRAME_BLOCKS),
+        ) else {
             return false;
         };
-        for m in FRAME_BLOCKS..BLOCKS {
-            (window.re[m], window.im[m]) = (0.0, 0.0);
-        }
+        let mut window = Window {
+            re: [0.0; BLOCKS],
+            im: [0.0; BLOCKS],
+        };
+        window.re[..FRAME_BLOCKS].copy_from_slice(re);
+        window.im[..FRAME_BLOCKS].copy_from_slice(im);
         let (c, s) = window.lag::<1>();
         if !agree(c, s, window.power(), FRAME_BLOCKS, STEADY_FRAME) {
             return false;

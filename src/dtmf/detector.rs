@@ -6,7 +6,7 @@ use super::fit::{self, Limits};
 use super::history::{Heard, History, KEPT};
 use super::measures::{Measures, Refusal, Verdict};
 use super::presence::{Place, Tones};
-use super::tones::{BLOCK, FRAME, WINDOW};
+use super::tones::{BLOCK, FRAME, SPAN, WINDOW};
 use super::{Digit, amplitude};
 
 /// What counts as a key. The defaults are the tolerances of ITU-T Q.24 with margins that keep
@@ -79,6 +79,14 @@ const LOOKED_AT: usize = 3;
 /// Windows of one look.
 const WINDOWS: usize = 4;
 
+/// What a frame resembled.
+#[derive(Debug, Clone, Copy)]
+struct Resembling {
+    likeness: Likeness,
+    /// Whether its tones were seen to be steady enough; otherwise that is still to be asked.
+    steady: bool,
+}
+
 /// A key that sounds.
 #[derive(Debug, Clone, Copy)]
 struct Sounding {
@@ -92,6 +100,8 @@ struct Sounding {
     next: u64,
     /// For how long they have been away.
     away: u64,
+    /// Whether the newest frame is to be looked at with the next.
+    put_off: bool,
 }
 
 /// Hears the keys in one stream of 8 kHz audio; no allocation after `new`, about 1.7 kB.
@@ -104,7 +114,7 @@ pub struct Detector {
     /// A frame of less energy has no key, and its sums are not asked for.
     least_energy: u32,
     /// What the frame before resembled.
-    before: Option<Place>,
+    before: Option<Resembling>,
     sounding: Option<Sounding>,
     kernel: Kernel,
     limits: Limits,
@@ -236,6 +246,7 @@ impl Detector {
         let start = self.position();
         let end = start.saturating_add(samples).min(FARTHEST.max(start));
         if samples > LONGEST_GAP {
+            self.follow(sink);
             self.end_key(start, sink);
             self.history = History::SILENCE;
             self.frame = [0; FRAME];
@@ -319,32 +330,126 @@ impl Detector {
         if self.goes_on(sums) {
             return;
         }
-        let likeness = Some(sums)
-            .filter(|_| admitted)
-            .and_then(|sums| self.gate.likeness(sums))
-            .filter(|likeness| self.is_sounding(likeness.place) || self.could_be(likeness))
-            .map(|likeness| likeness.place);
-        let before = std::mem::replace(&mut self.before, likeness);
-        self.follow(sink);
+        let before = self.before.take();
+        let likeness = if admitted {
+            let gate = &self.gate;
+            self.kernel.wide(
+                #[inline(always)]
+                || gate.likeness(sums),
+            )
+        } else {
+            None
+        };
+        self.follow_soon(likeness.is_none() && before.is_none(), sink);
         // A key of 40 ms holds one whole frame, and with it one of four windows: the one that
         // ends with the frame, or one of the three that end 4, 8 and 12 ms into the next.
         const STEP: u64 = BLOCK as u64;
         let after = self.position - FRAME as u64;
         let ends = [after + STEP, after + 2 * STEP, after + 3 * STEP];
         match (before, likeness) {
-            (Some(before), Some(likeness)) if before == likeness => {
-                let [a, b, c] = ends;
-                self.attempt(before, &[a, b, c, self.position], sink, trace);
+            (Some(before), Some(likeness)) if before.likeness.place == likeness.place => {
+                self.look_on(before, likeness, ends, sink, trace);
             }
-            _ => {
-                if let Some(before) = before {
-                    self.attempt(before, &ends, sink, trace);
+            (before, likeness) => {
+                if let Some(before) = before
+                    && (before.steady || self.could_be(&before.likeness, after - FRAME as u64))
+                {
+                    let place = before.likeness.place;
+                    self.attempt(place, &self.blocks(place), &ends, sink, trace);
                 }
                 if let Some(likeness) = likeness {
-                    self.attempt(likeness, &[self.position], sink, trace);
+                    self.look_anew(likeness, sink, trace);
                 }
             }
         }
+    }
+
+    /// A frame that resembles another key than the frame before, or follows none that did.
+    fn look_anew(
+        &mut self,
+        likeness: Likeness,
+        sink: &mut impl FnMut(Detection),
+        trace: &mut impl FnMut(Verdict),
+    ) {
+        let place = likeness.place;
+        let newest = self.position - FRAME as u64;
+        let after_silence = newest
+            .checked_sub(FRAME as u64)
+            .is_none_or(|before| self.history.frame(before).is_none());
+        if self.is_sounding(place) {
+            self.before = Some(Resembling {
+                likeness,
+                steady: true,
+            });
+        } else if after_silence {
+            // No window that ends with this frame is full: whether it could be a key is asked when
+            // there is one.
+            self.before = Some(Resembling {
+                likeness,
+                steady: false,
+            });
+        } else if self.could_be(&likeness, newest) {
+            self.before = Some(Resembling {
+                likeness,
+                steady: true,
+            });
+            self.attempt(place, &self.blocks(place), &[self.position], sink, trace);
+        }
+    }
+
+    /// A frame that resembles the same key as the frame before.
+    fn look_on(
+        &mut self,
+        before: Resembling,
+        likeness: Likeness,
+        [a, b, c]: [u64; 3],
+        sink: &mut impl FnMut(Detection),
+        trace: &mut impl FnMut(Verdict),
+    ) {
+        let place = likeness.place;
+        if self.is_sounding(place) {
+            self.before = Some(Resembling {
+                likeness,
+                steady: true,
+            });
+            return;
+        }
+        let blocks = self.blocks(place);
+        let newest = self.position - FRAME as u64;
+        let base = self.position.saturating_sub((LOOKED_AT * FRAME) as u64);
+        let index = ((newest - base) / FRAME as u64) as usize;
+        let (kernel, limits) = (self.kernel, &self.limits);
+        let [steady_before, steady] = kernel.wide(
+            #[inline(always)]
+            || {
+                [
+                    before.steady || may_be_steady(&blocks, index.saturating_sub(1), limits),
+                    may_be_steady(&blocks, index, limits),
+                ]
+            },
+        );
+        let steady_before = steady_before
+            && (before.steady || self.holds_its_share(&before.likeness, newest - FRAME as u64));
+        let steady = steady && self.holds_its_share(&likeness, newest);
+        if steady {
+            self.before = Some(Resembling { likeness, steady });
+        }
+        match (steady_before, steady) {
+            (true, true) => self.attempt(place, &blocks, &[a, b, c, self.position], sink, trace),
+            (true, false) => self.attempt(place, &blocks, &[a, b, c], sink, trace),
+            (false, true) => self.attempt(place, &blocks, &[self.position], sink, trace),
+            (false, false) => {}
+        }
+    }
+
+    /// The blocks of the newest frames, held against the key in this place.
+    fn blocks(&self, place: Place) -> [Blocks; 2] {
+        let (frames, _) = self.history.newest::<LOOKED_AT>(self.position);
+        let kernel = self.kernel;
+        kernel.wide(
+            #[inline(always)]
+            || Blocks::of_key(kernel, &frames, place),
+        )
     }
 
     /// Follows the key that sounds through a frame that its tones fill, where nothing else is to be
@@ -356,7 +461,7 @@ impl Detector {
         let before = self.before;
         match &mut self.sounding {
             Some(key)
-                if before.is_none_or(|before| before == key.tones.place())
+                if before.is_none_or(|before| before.likeness.place == key.tones.place())
                     && key.away < 2 * STEP
                     && key.tones.fill(sums) =>
             {
@@ -364,6 +469,7 @@ impl Detector {
                 key.next = key.next.max(position - STEP);
                 key.last = key.last.max(position - STEP - STEP / 2);
                 key.away = 0;
+                key.put_off = false;
                 self.before = None;
                 true
             }
@@ -378,29 +484,37 @@ impl Detector {
             .is_some_and(|key| key.tones.place() == place)
     }
 
-    /// Whether a likeness is worth a closer look: both tones hold their share of the newest
-    /// frame's energy, clicks left out, and could be steady over it.
-    fn could_be(&self, likeness: &Likeness) -> bool {
-        let Some(frame) = self.history.frame(self.position - FRAME as u64) else {
+    /// Whether a likeness is worth a closer look: both tones hold their share of the energy of its
+    /// frame, and could be steady over it.
+    fn could_be(&self, likeness: &Likeness, position: u64) -> bool {
+        let Some(frame) = self.history.frame(position) else {
             return false;
         };
-        if likeness.drowned && !holds_its_share(frame, likeness.amplitude) {
+        if !self.holds_its_share(likeness, position) {
             return false;
         }
         let (kernel, limits) = (self.kernel, &self.limits);
         kernel.wide(
             #[inline(always)]
             || {
-                let [low, high] = Blocks::of_key(kernel, &[Some(frame)], likeness.place);
-                low.may_be_steady(limits) && high.may_be_steady(limits)
+                let blocks = Blocks::of_key(kernel, &[Some(frame)], likeness.place);
+                may_be_steady(&blocks, 0, limits)
             },
         )
+    }
+
+    /// Whether both tones hold their share of the energy of the frame at this position, clicks left
+    /// out.
+    fn holds_its_share(&self, likeness: &Likeness, position: u64) -> bool {
+        let frame = self.history.frame(position);
+        !likeness.drowned || frame.is_some_and(|frame| holds_its_share(frame, likeness.amplitude))
     }
 
     /// Judges the windows with these ends in their order, until one holds the key in this place.
     fn attempt(
         &mut self,
         place: Place,
+        blocks: &[Blocks; 2],
         ends: &[u64],
         sink: &mut impl FnMut(Detection),
         trace: &mut impl FnMut(Verdict),
@@ -411,7 +525,7 @@ impl Detector {
         let Some(digit) = Digit::from_row_column(place.row, place.column) else {
             return;
         };
-        let (frames, base) = self.history.newest::<LOOKED_AT>(self.position);
+        let base = self.position.saturating_sub((LOOKED_AT * FRAME) as u64);
         let starts = ends.iter().map(|end| {
             end.checked_sub(WINDOW as u64).filter(|start| {
                 *start >= base && *start >= self.earliest && !self.is_lost(*start, *end)
@@ -422,17 +536,13 @@ impl Detector {
             *window = start;
         }
         let (kernel, limits) = (self.kernel, self.limits);
-        let blocks = kernel.wide(
-            #[inline(always)]
-            || Blocks::of_key(kernel, &frames, place),
-        );
         let mut buffer = [0; KEPT];
         let mut recalled = None;
         for start in windows.into_iter().flatten() {
             let first = ((start - base) / BLOCK as u64) as usize;
             let rough = kernel.wide(
                 #[inline(always)]
-                || rough_frequencies(&blocks, first, &limits),
+                || rough_frequencies(blocks, first, &limits),
             );
             let rough = match rough {
                 Ok(rough) => rough,
@@ -463,56 +573,76 @@ impl Detector {
                 refusal: judged.refusal,
             });
             if judged.refusal.is_none() {
-                let tones = Tones::new(place, &judged.fit);
-                self.begin(heard, digit, tones, start, measures, sink);
+                let key = Sounding {
+                    digit,
+                    tones: Tones::new(place, &judged.fit),
+                    measures,
+                    start,
+                    last: start + (WINDOW - BLOCK) as u64,
+                    next: start + (WINDOW - BLOCK) as u64,
+                    away: 0,
+                    put_off: true,
+                };
+                self.begin(key, heard, blocks, first, sink);
                 return;
             }
         }
     }
 
+    /// A key has begun: it was found in the window that begins with block `first`.
     fn begin(
         &mut self,
+        mut key: Sounding,
         heard: Heard<'_>,
-        digit: Digit,
-        tones: Tones,
-        window_start: u64,
-        measures: Measures,
+        blocks: &[Blocks; 2],
+        first: usize,
         sink: &mut impl FnMut(Detection),
     ) {
-        // Backwards from the first quarter of the window, which the key fills, to where its tones
-        // began: first in steps of 4 ms, then to the nearest millisecond.
-        let there = |centre: u64| {
-            centre >= self.earliest
-                && heard
-                    .span_at(centre)
-                    .is_some_and(|span| tones.there(self.kernel, span))
-        };
-        let mut start = window_start + WINDOW as u64 / 4;
-        while let Some(earlier) = start.checked_sub(BLOCK as u64).filter(|at| there(*at)) {
-            start = earlier;
+        let kernel = self.kernel;
+        let window = key.start;
+        // Backwards from the second block of the window to the block about which the tones are
+        // half there; where they were there before what was looked at, on in steps of 4 ms.
+        let present = key.tones.present_in(kernel, blocks);
+        let mut block = first + 1;
+        while block > 1 && present & (1 << (block - 1)) != 0 {
+            block -= 1;
         }
-        for step in [BLOCK as u64 / 2, BLOCK as u64 / 4] {
-            if let Some(earlier) = start.checked_sub(step).filter(|at| there(*at)) {
-                start = earlier;
+        let mut rough = (window + (block * BLOCK) as u64).saturating_sub((first * BLOCK) as u64);
+        if block == 1 {
+            while let Some(earlier) = rough.checked_sub(BLOCK as u64)
+                && earlier >= self.earliest
+                && heard
+                    .span_at(earlier)
+                    .is_some_and(|span| key.tones.share(kernel, span) >= 0.5)
+            {
+                rough = earlier;
             }
         }
-        self.end_key(start, sink);
-        self.sounding = Some(Sounding {
-            digit,
-            tones,
-            measures,
-            start,
-            last: window_start + (WINDOW - BLOCK) as u64,
-            next: window_start + (WINDOW - BLOCK) as u64,
-            away: 0,
-        });
+        let before = heard
+            .span_at(rough)
+            .map_or(0, |span| edge(key.tones.share(kernel, span)));
+        key.start = rough
+            .saturating_add_signed(-before)
+            .clamp(self.earliest.min(self.position), self.position);
+        self.end_key(key.start, sink);
         sink(Detection::Began {
-            digit,
-            start_sample: start,
+            digit: key.digit,
+            start_sample: key.start,
             decided_sample: self.position,
-            measures,
+            measures: key.measures,
         });
-        self.follow(sink);
+        self.sounding = Some(key);
+    }
+
+    /// Follows the key that sounds, or puts it off to the next frame if nothing else is to be
+    /// looked for: that it has ended is not told by one frame alone.
+    fn follow_soon(&mut self, alone: bool, sink: &mut impl FnMut(Detection)) {
+        let lately = self.position.saturating_sub(2 * FRAME as u64);
+        match &mut self.sounding {
+            Some(key) if alone && !key.put_off && self.lost.1 <= lately => key.put_off = true,
+            Some(_) => self.follow(sink),
+            None => {}
+        }
     }
 
     /// Follows the key that sounds through the newest audio, block by block.
@@ -524,7 +654,7 @@ impl Detector {
         if key.next + 2 * STEP > self.position {
             return;
         }
-        let (frames, base) = self.history.newest::<2>(self.position);
+        let (frames, base) = self.history.newest::<LOOKED_AT>(self.position);
         let present = key.tones.present(self.kernel, &frames);
         // What lies farther back was not heard: a gap.
         key.next = key.next.max(base + STEP);
@@ -541,7 +671,15 @@ impl Detector {
             if key.away >= AWAY {
                 let mut buffer = [0; KEPT];
                 let heard = self.history.recall(self.position, &mut buffer);
-                key.last = edge_after(heard, key.last, &key.tones, self.kernel);
+                // The edge lies in the half block after the middle of the last one or in the
+                // half before the middle of the next.
+                let rough = key.last + STEP / 2;
+                key.last = match heard.span_at(rough) {
+                    Some(span) => {
+                        rough.saturating_add_signed(edge(key.tones.share(self.kernel, span)))
+                    }
+                    None => rough,
+                };
                 self.sounding = Some(key);
                 self.end_key(u64::MAX, sink);
                 return;
@@ -574,6 +712,12 @@ fn holds_its_share(frame: &[i16; FRAME], amplitude: f32) -> bool {
     held >= SHARE * energy as f32
 }
 
+/// Whether both tones could be steady over the frame of this index.
+#[inline(always)]
+fn may_be_steady([low, high]: &[Blocks; 2], index: usize, limits: &Limits) -> bool {
+    low.may_be_steady(index, limits) && high.may_be_steady(index, limits)
+}
+
 /// The rough frequencies of two tones in the window that begins with block `first`, if they are
 /// steady and there from its first block to its last.
 #[inline(always)]
@@ -592,243 +736,15 @@ fn rough_frequencies(
     ])
 }
 
-/// The last position from `last` on, to the nearest millisecond, where the tones are still there;
-/// it is searched by halves over the two blocks that follow.
-fn edge_after(heard: Heard<'_>, last: u64, tones: &Tones, kernel: Kernel) -> u64 {
-    let mut edge = last;
-    for step in [BLOCK as u64, BLOCK as u64 / 2, BLOCK as u64 / 4] {
-        if heard
-            .span_at(edge + step)
-            .is_some_and(|span| tones.there(kernel, span))
-        {
-            edge += step;
-        }
-    }
-    edge
+/// How many samples of tones reach beyond the middle of a span that they fill to this share, as its
+/// Hann window weighs them: half a block either way at most.
+fn edge(share: f32) -> i64 {
+    const MOST: f32 = BLOCK as f32 / 2.0;
+    let beyond = (share - 0.5).clamp(-0.5, 0.5);
+    // The window's integral, u + sin(2 pi u) / (2 pi) in lengths of the window, turned about.
+    let lengths = 0.5 * beyond + 0.41 * beyond * beyond * beyond;
+    (lengths * SPAN as f32).clamp(-MOST, MOST).round() as i64
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::dtmf::{Generator, KeyShape};
-    use proptest::prelude::*;
-
-    fn keys_in(samples: &[i16]) -> String {
-        let mut keys = String::new();
-        let mut detector = Detector::new(DetectorConfig::default());
-        let mut sink = |detection| {
-            if let Detection::Began { digit, .. } = detection {
-                keys.push(digit.as_char());
-            }
-        };
-        detector.feed(samples, &mut sink);
-        detector.finish(&mut sink);
-        keys
-    }
-
-    #[test]
-    fn every_key_is_heard_once() {
-        let digits: Vec<Digit> = Digit::all().collect();
-        let expected: String = digits.iter().map(|d| d.as_char()).collect();
-        for (tone, pause) in [(320, 320), (800, 800), (400, 4000), (8000, 480)] {
-            let shape = KeyShape {
-                tone_samples: tone,
-                pause_samples: pause,
-                ..KeyShape::default()
-            };
-            let samples = Generator::new(&digits, shape).render();
-            for offset in [0, 33, 80, 100, 159] {
-                let mut shifted = vec![0; offset];
-                shifted.extend_from_slice(&samples);
-                assert_eq!(keys_in(&shifted), expected, "{tone} {pause} {offset}");
-            }
-        }
-    }
-
-    fn began_and_ended(feed: impl FnOnce(&mut Detector, &mut Vec<Detection>)) -> Vec<Detection> {
-        let mut heard = Vec::new();
-        let mut detector = Detector::new(DetectorConfig::default());
-        feed(&mut detector, &mut heard);
-        detector.finish(&mut |d| heard.push(d));
-        heard
-    }
-
-    #[test]
-    fn a_lost_frame_neither_splits_a_key_nor_makes_one() {
-        let samples = Generator::new(&[Digit::HASH], KeyShape::default()).render();
-        for lost in 0..8 {
-            let heard = began_and_ended(|detector, heard| {
-                for (index, frame) in samples.chunks(160).enumerate() {
-                    if index == lost {
-                        detector.gap(160, &mut |d| heard.push(d));
-                    } else {
-                        detector.feed(frame, &mut |d| heard.push(d));
-                    }
-                }
-            });
-            assert_eq!(heard.len(), 2, "frame {lost} lost: {heard:?}");
-        }
-        // 20 ms of tone on each side of 40 ms that nobody heard is no key.
-        let heard = began_and_ended(|detector, heard| {
-            detector.feed(&samples[..160], &mut |d| heard.push(d));
-            detector.gap(320, &mut |d| heard.push(d));
-            detector.feed(&samples[480..640], &mut |d| heard.push(d));
-        });
-        assert_eq!(heard, []);
-    }
-
-    #[test]
-    fn a_long_gap_ends_a_key_where_it_began() {
-        let samples = Generator::new(&[Digit::HASH], KeyShape::default()).render();
-        let heard = began_and_ended(|detector, heard| {
-            detector.feed(&samples[..640], &mut |d| heard.push(d));
-            detector.gap(1 << 40, &mut |d| heard.push(d));
-            detector.gap(u64::MAX, &mut |d| heard.push(d));
-            detector.gap(u64::MAX, &mut |d| heard.push(d));
-            detector.feed(&samples[..640], &mut |d| heard.push(d));
-        });
-        let ends: Vec<u64> = heard
-            .iter()
-            .filter_map(|d| match d {
-                Detection::Ended { end_sample, .. } => Some(*end_sample),
-                Detection::Began { .. } => None,
-            })
-            .collect();
-        assert_eq!(heard.len(), 4, "{heard:?}");
-        assert!(ends[0] <= 640 && ends[1] > FARTHEST, "{ends:?}");
-    }
-
-    #[test]
-    fn pieces_of_any_length_are_heard_alike() {
-        let digits: Vec<Digit> = Digit::all().collect();
-        let samples = Generator::new(&digits, KeyShape::default()).render();
-        let whole = began_and_ended(|detector, heard| {
-            detector.feed(&samples, &mut |d| heard.push(d));
-        });
-        assert_eq!(whole.len(), 32);
-        for length in [1, 7, 80, 240, 1_000] {
-            let pieces = began_and_ended(|detector, heard| {
-                for piece in samples.chunks(length) {
-                    detector.feed(piece, &mut |d| heard.push(d));
-                }
-            });
-            assert_eq!(pieces, whole, "{length}");
-        }
-    }
-
-    #[test]
-    fn single_tones_and_tones_of_the_network_are_no_keys() {
-        let sine = |parts: &[(f64, usize)]| -> Vec<i16> {
-            let mut all = Vec::new();
-            for (hz, ms) in parts {
-                all.extend((0..ms * 8).map(|n| {
-                    (8_000.0 * (std::f64::consts::TAU * hz * n as f64 / 8_000.0).sin()) as i16
-                }));
-            }
-            all
-        };
-        let add = |a: Vec<i16>, b: Vec<i16>| -> Vec<i16> {
-            a.iter().zip(&b).map(|(a, b)| a + b).collect()
-        };
-        let mut all = vec![
-            // CNG, CED, a beep; SIT; ringing and busy tones of America and Europe.
-            sine(&[(1100.0, 500)]),
-            sine(&[(2100.0, 3000)]),
-            sine(&[(1000.0, 300)]),
-            sine(&[(985.2, 380), (1428.5, 276), (1776.7, 380)]),
-            sine(&[(913.8, 274), (1370.6, 274), (1776.7, 380)]),
-            sine(&[(425.0, 1000)]),
-            add(sine(&[(440.0, 2000)]), sine(&[(480.0, 2000)])),
-            add(sine(&[(480.0, 500)]), sine(&[(620.0, 500)])),
-            add(sine(&[(400.0, 400)]), sine(&[(450.0, 400)])),
-        ];
-        for hz in crate::dtmf::LOW_HZ.into_iter().chain(crate::dtmf::HIGH_HZ) {
-            all.push(sine(&[(hz, 400)]));
-        }
-        // A sweep through everything.
-        let mut phase = 0.0;
-        all.push(
-            (0..80_000)
-                .map(|n| {
-                    phase += std::f64::consts::TAU * (300.0 + f64::from(n) * 0.04) / 8_000.0;
-                    (12_000.0 * phase.sin()) as i16
-                })
-                .collect(),
-        );
-        for (index, samples) in all.iter().enumerate() {
-            assert_eq!(keys_in(samples), "", "signal {index}");
-        }
-    }
-
-    /// A stretch of a stream: a key's tones, noise, silence, or nothing that was received.
-    #[derive(Debug, Clone)]
-    enum Stretch {
-        Tone(u8, i16),
-        Noise(i16),
-        Silence,
-        Lost,
-    }
-
-    fn stretches() -> impl Strategy<Value = Vec<(Stretch, u16)>> {
-        let stretch = prop_oneof![
-            (0u8..16, 10i16..16_000).prop_map(|(code, level)| Stretch::Tone(code, level)),
-            (1i16..i16::MAX).prop_map(Stretch::Noise),
-            Just(Stretch::Silence),
-            Just(Stretch::Lost),
-        ];
-        prop::collection::vec((stretch, 1u16..2_500), 1..24)
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(200))]
-        /// Whatever comes: each key that began ends before the next begins, and time never goes
-        /// back.
-        #[test]
-        fn each_key_ends_before_the_next_begins(stretches in stretches()) {
-            let mut detector = Detector::new(DetectorConfig::default());
-            let mut told = Vec::new();
-            let mut state = 1u32;
-            for (stretch, length) in stretches {
-                let mut samples = vec![0i16; usize::from(length)];
-                match stretch {
-                    Stretch::Lost => {
-                        detector.gap(length.into(), &mut |d| told.push(d));
-                        continue;
-                    }
-                    Stretch::Silence => {}
-                    Stretch::Noise(most) => {
-                        for x in &mut samples {
-                            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                            *x = ((state >> 16) as i16) % most;
-                        }
-                    }
-                    Stretch::Tone(code, level) => {
-                        let (low, high) = Digit::from_event(code).unwrap().frequencies();
-                        for (n, x) in samples.iter_mut().enumerate() {
-                            let turn = std::f64::consts::TAU * n as f64 / 8_000.0;
-                            let both = (turn * low).sin() + (turn * high).sin();
-                            *x = (both * f64::from(level)) as i16;
-                        }
-                    }
-                }
-                detector.feed(&samples, &mut |d| told.push(d));
-            }
-            detector.finish(&mut |d| told.push(d));
-            let (mut sounding, mut last) = (None, 0);
-            for detection in told {
-                match detection {
-                    Detection::Began { digit, start_sample, decided_sample, .. } => {
-                        prop_assert_eq!(sounding.replace(digit), None);
-                        prop_assert!(last <= start_sample && start_sample <= decided_sample);
-                    }
-                    Detection::Ended { digit, start_sample, end_sample, .. } => {
-                        prop_assert_eq!(sounding.take(), Some(digit));
-                        prop_assert!(start_sample <= end_sample);
-                        last = end_sample;
-                    }
-                }
-            }
-            prop_assert_eq!(sounding, None);
-        }
-    }
-}
+mod tests;

@@ -17,8 +17,7 @@ pub struct Place {
     pub column: usize,
 }
 
-/// The two tones of a key as the fit found them, and what is heard of them at the edge of the key,
-/// where they have half their strength.
+/// The two tones of a key as the fit found them, and what is heard of them.
 #[derive(Debug, Clone, Copy)]
 pub struct Tones {
     place: Place,
@@ -28,7 +27,7 @@ pub struct Tones {
     in_frame: [f32; 2],
     /// Least power about a block.
     in_block: [f32; 2],
-    /// Least power in a span, in units of the kernel's sums squared.
+    /// Power in a span that they fill, in units of the kernel's sums squared.
     in_span: [f32; 2],
 }
 
@@ -67,7 +66,7 @@ impl Tones {
             tones.in_frame[k] = (WHOLE * heard * amplitude * GAIN).powi(2);
             let heard = 1.0 - 0.645 * turns_in(SPAN).powi(2);
             let full = SPAN as f32 * SPAN_SCALE as f32 / 2.0;
-            tones.in_span[k] = (EDGE * heard * amplitude * full).powi(2);
+            tones.in_span[k] = (heard * amplitude * full).powi(2);
         }
         tones
     }
@@ -99,27 +98,39 @@ impl Tones {
     /// In which of the newest frames' blocks both tones are there, a bit for each: each block is
     /// weighed together with half of both its neighbours. The first and the last have none.
     pub fn present(&self, kernel: Kernel, frames: &[Option<&[i16; FRAME]>]) -> u32 {
-        let tones = *self;
+        if frames.iter().all(Option::is_none) {
+            return 0;
+        }
         kernel.wide(
             #[inline(always)]
-            || {
-                let [low, high] = Blocks::of_key(kernel, frames, tones.place);
-                low.at_least(tones.turn[0], tones.in_block[0])
-                    & high.at_least(tones.turn[1], tones.in_block[1])
-            },
+            || self.in_blocks(&Blocks::of_key(kernel, frames, self.place)),
         )
     }
 
-    /// Whether both tones are there in these 10 ms. A Hann window keeps them apart; an edge of the
-    /// key in its middle gives one half.
-    pub fn there(&self, kernel: Kernel, span: &[i16; SPAN]) -> bool {
+    /// The same of blocks held against this key.
+    pub fn present_in(&self, kernel: Kernel, blocks: &[Blocks; 2]) -> u32 {
+        kernel.wide(
+            #[inline(always)]
+            || self.in_blocks(blocks),
+        )
+    }
+
+    #[inline(always)]
+    fn in_blocks(&self, [low, high]: &[Blocks; 2]) -> u32 {
+        low.at_least(self.turn[0], self.in_block[0]) & high.at_least(self.turn[1], self.in_block[1])
+    }
+
+    /// How strong the weaker of both tones is in these 10 ms, as a share of its amplitude in the
+    /// fit. A Hann window keeps the tones apart; an edge of the key in its middle gives one half.
+    pub fn share(&self, kernel: Kernel, span: &[i16; SPAN]) -> f32 {
         let tables = &TONES.keys[(self.place.row & 3) * 4 + (self.place.column & 3)];
         let [low_cos, low_sin, high_cos, high_sin] = kernel.span(span, &tables.span);
         let power = |c: i32, s: i32| {
             let (c, s) = (c as f32, s as f32);
             c * c + s * s
         };
-        (power(low_cos, low_sin) >= self.in_span[0])
-            & (power(high_cos, high_sin) >= self.in_span[1])
+        let low = power(low_cos, low_sin) / self.in_span[0].max(1e-9);
+        let high = power(high_cos, high_sin) / self.in_span[1].max(1e-9);
+        low.min(high).sqrt()
     }
 }

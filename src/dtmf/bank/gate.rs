@@ -59,6 +59,7 @@ impl Gate {
     }
 
     /// The key that sums which are admitted resemble.
+    #[inline(always)]
     pub fn likeness(&self, sums: &Sums) -> Option<Likeness> {
         let (power, best, _) = powers(sums);
         let (low, high) = (best[0], best[4]);
