@@ -70,6 +70,20 @@ impl Blocks {
         enough
     }
 
+    /// The power of a tone that turns by this much a block, over block `middle` and half of both its
+    /// neighbours; none where there are none.
+    pub fn power_about(&self, middle: usize, [c, s]: [f32; 2]) -> f32 {
+        let around = |all: &[f32; MOST_BLOCKS]| -> Option<[f32; 3]> {
+            all.get(middle.checked_sub(1)?..)?.first_chunk().copied()
+        };
+        let (Some(re), Some(im)) = (around(&self.re), around(&self.im)) else {
+            return 0.0;
+        };
+        let whole_re = re[1] + 0.5 * ((re[0] + re[2]) * c + (im[2] - im[0]) * s);
+        let whole_im = im[1] + 0.5 * ((im[0] + im[2]) * c - (re[2] - re[0]) * s);
+        whole_re * whole_re + whole_im * whole_im
+    }
+
     /// Eight blocks from `first` on.
     #[inline(always)]
     fn window(&self, first: usize) -> Option<Window> {

@@ -3,7 +3,7 @@
 use super::bank::{GAIN, Gate, Kernel, Likeness, SHARE, Sums};
 use super::blocks::{Blocks, fills};
 use super::fit::{self, Limits};
-use super::history::{Heard, History, KEPT};
+use super::history::History;
 use super::measures::{Measures, Refusal, Verdict};
 use super::presence::{Place, Tones};
 use super::tones::{BLOCK, FRAME, SPAN, WINDOW};
@@ -333,10 +333,11 @@ impl Detector {
         let before = self.before.take();
         let likeness = if admitted {
             let gate = &self.gate;
-            self.kernel.wide(
+            let likeness = self.kernel.wide(
                 #[inline(always)]
                 || gate.likeness(sums),
-            )
+            );
+            Some(likeness)
         } else {
             None
         };
@@ -526,19 +527,42 @@ impl Detector {
             return;
         };
         let base = self.position.saturating_sub((LOOKED_AT * FRAME) as u64);
-        let starts = ends.iter().map(|end| {
-            end.checked_sub(WINDOW as u64).filter(|start| {
-                *start >= base && *start >= self.earliest && !self.is_lost(*start, *end)
-            })
-        });
-        let mut windows = [None; WINDOWS];
-        for (window, start) in windows.iter_mut().zip(starts) {
-            *window = start;
+        // Where the windows begin, and which of them the tones fill, a bit for each.
+        let mut starts = [0u64; WINDOWS];
+        let mut whole = 0u32;
+        for (index, (start, end)) in starts.iter_mut().zip(ends).enumerate() {
+            *start = end.saturating_sub(WINDOW as u64);
+            let is_whole = (*end >= base + WINDOW as u64)
+                & (*start >= self.earliest)
+                & !self.is_lost(*start, *end);
+            whole |= u32::from(is_whole) << index;
         }
         let (kernel, limits) = (self.kernel, self.limits);
-        let mut buffer = [0; KEPT];
-        let mut recalled = None;
-        for start in windows.into_iter().flatten() {
+        let filled = kernel.wide(
+            #[inline(always)]
+            || {
+                let mut filled = 0u32;
+                for (index, start) in starts.iter().enumerate() {
+                    let first = (start.saturating_sub(base) / BLOCK as u64) as usize;
+                    filled |= u32::from(fills(blocks, first)) << index;
+                }
+                filled
+            },
+        );
+        for (index, start) in starts.iter().enumerate() {
+            if whole & !filled & (1 << index) != 0 {
+                trace(Verdict {
+                    start_sample: *start,
+                    digit,
+                    measures: None,
+                    refusal: Some(Refusal::NotSteady),
+                });
+            }
+        }
+        let mut left = whole & filled;
+        while left != 0 {
+            let start = starts[left.trailing_zeros() as usize % WINDOWS];
+            left &= left - 1;
             let first = ((start - base) / BLOCK as u64) as usize;
             let rough = kernel.wide(
                 #[inline(always)]
@@ -556,15 +580,10 @@ impl Detector {
                     continue;
                 }
             };
-            let heard = match recalled {
-                Some(heard) => heard,
-                None => self.history.recall(self.position, &mut buffer),
-            };
-            recalled = Some(heard);
-            let Some(window) = heard.from::<WINDOW>(start) else {
+            let Some(window) = self.history.piece::<WINDOW>(self.position, start) else {
                 continue;
             };
-            let judged = fit::judge(kernel, window, place, rough, &limits);
+            let judged = fit::judge(kernel, &window, place, rough, &limits);
             let measures = judged.measures(place, &limits);
             trace(Verdict {
                 start_sample: start,
@@ -583,7 +602,7 @@ impl Detector {
                     away: 0,
                     put_off: true,
                 };
-                self.begin(key, heard, blocks, first, sink);
+                self.begin(key, blocks, first, sink);
                 return;
             }
         }
@@ -593,7 +612,6 @@ impl Detector {
     fn begin(
         &mut self,
         mut key: Sounding,
-        heard: Heard<'_>,
         blocks: &[Blocks; 2],
         first: usize,
         sink: &mut impl FnMut(Detection),
@@ -602,25 +620,24 @@ impl Detector {
         let window = key.start;
         // Backwards from the second block of the window to the block about which the tones are
         // half there; where they were there before what was looked at, on in steps of 4 ms.
-        let present = key.tones.present_in(kernel, blocks);
         let mut block = first + 1;
-        while block > 1 && present & (1 << (block - 1)) != 0 {
+        while block > 1 && key.tones.present_in(blocks, block - 1) {
             block -= 1;
         }
         let mut rough = (window + (block * BLOCK) as u64).saturating_sub((first * BLOCK) as u64);
+        let share = |centre: u64| {
+            let span = self.history.span_at(self.position, centre)?;
+            Some(key.tones.share(kernel, &span))
+        };
         if block == 1 {
             while let Some(earlier) = rough.checked_sub(BLOCK as u64)
                 && earlier >= self.earliest
-                && heard
-                    .span_at(earlier)
-                    .is_some_and(|span| key.tones.share(kernel, span) >= 0.5)
+                && share(earlier).is_some_and(|share| share >= 0.5)
             {
                 rough = earlier;
             }
         }
-        let before = heard
-            .span_at(rough)
-            .map_or(0, |span| edge(key.tones.share(kernel, span)));
+        let before = share(rough).map_or(0, edge);
         key.start = rough
             .saturating_add_signed(-before)
             .clamp(self.earliest.min(self.position), self.position);
@@ -654,7 +671,13 @@ impl Detector {
         if key.next + 2 * STEP > self.position {
             return;
         }
-        let (frames, base) = self.history.newest::<LOOKED_AT>(self.position);
+        let (mut frames, base) = self.history.newest::<LOOKED_AT>(self.position);
+        for (index, frame) in (1..).zip(&mut frames) {
+            // Looked at before.
+            if base + index * (FRAME as u64) + STEP <= key.next {
+                *frame = None;
+            }
+        }
         let present = key.tones.present(self.kernel, &frames);
         // What lies farther back was not heard: a gap.
         key.next = key.next.max(base + STEP);
@@ -669,17 +692,13 @@ impl Detector {
             }
             key.next += STEP;
             if key.away >= AWAY {
-                let mut buffer = [0; KEPT];
-                let heard = self.history.recall(self.position, &mut buffer);
-                // The edge lies in the half block after the middle of the last one or in the
-                // half before the middle of the next.
+                // The edge lies between the middle of the last block and that of the next.
                 let rough = key.last + STEP / 2;
-                key.last = match heard.span_at(rough) {
-                    Some(span) => {
-                        rough.saturating_add_signed(edge(key.tones.share(self.kernel, span)))
-                    }
-                    None => rough,
-                };
+                let beyond = self
+                    .history
+                    .span_at(self.position, rough)
+                    .map_or(0, |span| edge(key.tones.share(self.kernel, &span)));
+                key.last = rough.saturating_add_signed(beyond);
                 self.sounding = Some(key);
                 self.end_key(u64::MAX, sink);
                 return;
@@ -689,7 +708,7 @@ impl Detector {
     }
 
     fn is_lost(&self, start: u64, end: u64) -> bool {
-        start < self.lost.1 && self.lost.0 < end
+        (start < self.lost.1) & (self.lost.0 < end)
     }
 }
 
@@ -719,16 +738,13 @@ fn may_be_steady([low, high]: &[Blocks; 2], index: usize, limits: &Limits) -> bo
 }
 
 /// The rough frequencies of two tones in the window that begins with block `first`, if they are
-/// steady and there from its first block to its last.
+/// steady.
 #[inline(always)]
 fn rough_frequencies(
     blocks: &[Blocks; 2],
     first: usize,
     limits: &Limits,
 ) -> Result<[f32; 2], Refusal> {
-    if !fills(blocks, first) {
-        return Err(Refusal::NotSteady);
-    }
     let [low, high] = blocks;
     Ok([
         low.frequency(first, limits)?,

@@ -3,9 +3,9 @@
 use super::tones::{FRAME, SPAN};
 
 /// Frames kept: a window that ends in the newest, and what lies before it.
-pub const FRAMES_KEPT: usize = 4;
+const FRAMES_KEPT: usize = 4;
 /// Samples kept.
-pub const KEPT: usize = FRAMES_KEPT * FRAME;
+const KEPT: usize = FRAMES_KEPT * FRAME;
 
 /// The newest frames, a ring indexed by frame number.
 #[derive(Debug, Clone)]
@@ -35,7 +35,7 @@ impl History {
         }
     }
 
-    /// The frame that begins at this position, one of the newest; `None` if it is silence.
+    /// The frame in which this position lies, one of the newest; `None` if it is silence.
     #[inline]
     pub fn frame(&self, position: u64) -> Option<&[i16; FRAME]> {
         let slot = slot(position);
@@ -57,19 +57,29 @@ impl History {
         (frames, base)
     }
 
-    /// All that is kept before `position` in one piece.
-    pub fn recall<'a>(&self, position: u64, buffer: &'a mut [i16; KEPT]) -> Heard<'a> {
-        let (frames, oldest) = self.newest::<FRAMES_KEPT>(position);
-        for (into, frame) in buffer.chunks_exact_mut(FRAME).zip(frames) {
-            match frame {
-                Some(frame) => into.copy_from_slice(frame),
-                None => into.fill(0),
+    /// `N` samples from `start` on in one piece, before `position`; `None` if they are not kept.
+    #[inline]
+    pub fn piece<const N: usize>(&self, position: u64, start: u64) -> Option<[i16; N]> {
+        let mut piece = [0; N];
+        if start + N as u64 > position || start + (KEPT as u64) < position {
+            return None;
+        }
+        let mut at = 0;
+        while at < N {
+            let from = start + at as u64;
+            let within = (from % FRAME as u64) as usize;
+            let length = (FRAME - within).min(N - at);
+            if let Some(frame) = self.frame(from) {
+                piece[at..at + length].copy_from_slice(&frame[within..within + length]);
             }
+            at += length;
         }
-        Heard {
-            oldest,
-            audio: &buffer[..((position - oldest) as usize).min(KEPT)],
-        }
+        Some(piece)
+    }
+
+    /// The 10 ms about this position.
+    pub fn span_at(&self, position: u64, centre: u64) -> Option<[i16; SPAN]> {
+        self.piece(position, centre.checked_sub(SPAN as u64 / 2)?)
     }
 }
 
@@ -78,23 +88,27 @@ fn slot(position: u64) -> usize {
     (position / FRAME as u64) as usize % FRAMES_KEPT
 }
 
-/// The newest audio in one piece.
-#[derive(Debug, Clone, Copy)]
-pub struct Heard<'a> {
-    /// Where it begins.
-    oldest: u64,
-    audio: &'a [i16],
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl<'a> Heard<'a> {
-    /// The `N` samples from this position on.
-    pub fn from<const N: usize>(self, position: u64) -> Option<&'a [i16; N]> {
-        let at = position.checked_sub(self.oldest)?;
-        self.audio.get(usize::try_from(at).ok()?..)?.first_chunk()
-    }
-
-    /// The 10 ms about this position.
-    pub fn span_at(self, centre: u64) -> Option<&'a [i16; SPAN]> {
-        self.from(centre.checked_sub(SPAN as u64 / 2)?)
+    #[test]
+    fn a_piece_is_what_was_heard_with_silence_for_what_was_too_weak() {
+        let mut history = History::SILENCE;
+        let mut all = Vec::new();
+        for number in 0..7u64 {
+            let frame = std::array::from_fn(|n| (number * 1_000 + n as u64) as i16);
+            let silent = number == 5;
+            history.keep(number * FRAME as u64, &frame, silent);
+            all.extend(if silent { [0; FRAME] } else { frame });
+        }
+        let end = all.len() as u64;
+        for start in end - KEPT as u64..=end - 256 {
+            let piece = history.piece::<256>(end, start).unwrap();
+            assert_eq!(piece[..], all[start as usize..start as usize + 256]);
+        }
+        assert_eq!(history.piece::<256>(end, end - 255), None);
+        assert_eq!(history.piece::<256>(end, end - KEPT as u64 - 1), None);
+        assert_eq!(history.span_at(end, 39), None);
     }
 }

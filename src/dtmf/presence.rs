@@ -103,21 +103,18 @@ impl Tones {
         }
         kernel.wide(
             #[inline(always)]
-            || self.in_blocks(&Blocks::of_key(kernel, frames, self.place)),
+            || {
+                let [low, high] = Blocks::of_key(kernel, frames, self.place);
+                low.at_least(self.turn[0], self.in_block[0])
+                    & high.at_least(self.turn[1], self.in_block[1])
+            },
         )
     }
 
-    /// The same of blocks held against this key.
-    pub fn present_in(&self, kernel: Kernel, blocks: &[Blocks; 2]) -> u32 {
-        kernel.wide(
-            #[inline(always)]
-            || self.in_blocks(blocks),
-        )
-    }
-
-    #[inline(always)]
-    fn in_blocks(&self, [low, high]: &[Blocks; 2]) -> u32 {
-        low.at_least(self.turn[0], self.in_block[0]) & high.at_least(self.turn[1], self.in_block[1])
+    /// The same of one block among those held against this key.
+    pub fn present_in(&self, blocks: &[Blocks; 2], middle: usize) -> bool {
+        let strong = |k: usize| blocks[k].power_about(middle, self.turn[k]) >= self.in_block[k];
+        strong(0) && strong(1)
     }
 
     /// How strong the weaker of both tones is in these 10 ms, as a share of its amplitude in the

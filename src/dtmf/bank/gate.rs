@@ -60,19 +60,24 @@ impl Gate {
 
     /// The key that sums which are admitted resemble.
     #[inline(always)]
-    pub fn likeness(&self, sums: &Sums) -> Option<Likeness> {
+    pub fn likeness(&self, sums: &Sums) -> Likeness {
         let (power, best, _) = powers(sums);
         let (low, high) = (best[0], best[4]);
-        let place = |group: &[f32], best: f32| group.iter().position(|p| *p == best);
+        // Without branches, which random keys would have mispredicted.
+        let (mut rows, mut columns) = (1 << 3, 1 << 3);
+        for k in 0..4 {
+            rows |= usize::from(power[k] == low) << k;
+            columns |= usize::from(power[4 + k] == high) << k;
+        }
         let held = (low + high) * (SINE_ENERGY / (GAIN * GAIN));
-        Some(Likeness {
+        Likeness {
             place: Place {
-                row: place(&power[..4], low)?,
-                column: place(&power[4..], high)?,
+                row: rows.trailing_zeros() as usize,
+                column: columns.trailing_zeros() as usize,
             },
             drowned: held < SHARE * sums.energy as f32,
             amplitude: (low.sqrt() + high.sqrt()) / GAIN,
-        })
+        }
     }
 }
 
