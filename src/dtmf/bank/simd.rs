@@ -13,7 +13,7 @@
 use std::arch::x86_64::*;
 
 use super::super::tones::{
-    BLOCK, FRAME, FRAME_BLOCKS, Four, HALF, MOST_BLOCKS, Octet, Pair, ROWS, SPAN, Tones,
+    BLOCK, FRAME, FRAME_BLOCKS, HALF, MOST_BLOCKS, Octet, Pair, ROWS, SPAN, Tones,
 };
 use super::kernel::{Fold, Sums};
 
