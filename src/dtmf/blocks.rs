@@ -237,9 +237,9 @@ const HERTZ: f32 = (RATE / BLOCK as f64 / std::f64::consts::TAU) as f32;
 /// Least power of an end block as a share of the mean.
 const LEAST_END: f32 = 0.15;
 /// Least coherence of the blocks of a tone.
-const STEADY: f32 = 0.7;
+const STEADY: f32 = 0.62;
 /// Least agreement of neighbouring blocks, of which each alone also hears the other tone.
-const STEADY_BLOCKS: f32 = 0.55;
+const STEADY_BLOCKS: f32 = 0.48;
 /// The same over one frame, which the edge of a click or a strong other tone spoils sooner.
 const STEADY_FRAME: f32 = 0.45;
 /// How far the estimate from one frame may be off.

@@ -508,7 +508,13 @@ impl Detector {
     /// out.
     fn holds_its_share(&self, likeness: &Likeness, position: u64) -> bool {
         let frame = self.history.frame(position);
-        !likeness.drowned || frame.is_some_and(|frame| holds_its_share(frame, likeness.amplitude))
+        !likeness.drowned
+            || frame.is_some_and(|frame| {
+                self.kernel.wide(
+                    #[inline(always)]
+                    || holds_its_share(frame, likeness.amplitude),
+                )
+            })
     }
 
     /// Judges the windows with these ends in their order, until one holds the key in this place.
@@ -715,20 +721,22 @@ impl Detector {
 /// Whether two tones hold their share of a frame whose peaks are cut off where the tones could not
 /// reach: a click counts for no more than that. `amplitude` is the sum of the tones' amplitudes in
 /// the bank, which hears a tone at the edge of its tolerance at half.
+#[inline(always)]
 fn holds_its_share(frame: &[i16; FRAME], amplitude: f32) -> bool {
     let most = (amplitude * 2.0).min(32_767.0) as i16;
-    let mut energy = 0u64;
-    for chunk in frame.chunks_exact(8) {
-        let mut sum = 0u64;
-        for x in chunk {
-            let x = i32::from((*x).clamp(-most, most));
-            sum += (x * x) as u64;
+    let mut energy = [0f32; 16];
+    for chunk in frame.chunks_exact(16) {
+        for lane in 0..16 {
+            let x = f32::from(chunk[lane].clamp(-most, most));
+            energy[lane] += x * x;
         }
-        energy += sum;
+    }
+    let mut all = 0.0;
+    for part in energy {
+        all += part;
     }
     // Two tones of this sum hold at least what equal ones would.
-    let held = amplitude * amplitude / 4.0 * FRAME as f32;
-    held >= SHARE * energy as f32
+    amplitude * amplitude / 4.0 * FRAME as f32 >= SHARE * all
 }
 
 /// Whether both tones could be steady over the frame of this index.

@@ -53,6 +53,9 @@ pub struct Fit {
     pub signal: f32,
     /// Mean power of what the tones leave unexplained.
     pub rest: f32,
+    /// Frequencies in hertz of the last sums that were taken of the audio, and the amplitudes of
+    /// cosine and sine, phase 0 in the middle of the window, found with them.
+    pub waves: [(f32, [f32; 2]); 2],
 }
 
 impl Fit {
@@ -327,6 +330,7 @@ fn two_tones(folded: &Folded, mut hz: [f32; 2]) -> Fit {
         amplitude: [0.0; 2],
         signal: 0.0,
         rest: 0.0,
+        waves: [(0.0, [0.0; 2]); 2],
     };
     for round in 0..=MOST_REFINEMENTS {
         let (x, y) = hold(folded, hz);
@@ -356,6 +360,7 @@ fn two_tones(folded: &Folded, mut hz: [f32; 2]) -> Fit {
         let power = [a[0] * a[0] + b[0] * b[0], a[1] * a[1] + b[1] * b[1]];
         let explained = a[0] * x.cos + a[1] * y.cos + b[0] * x.sin + b[1] * y.sin;
         fit.hz = hz;
+        fit.waves = [(hz[0], [a[0], b[0]]), (hz[1], [a[1], b[1]])];
         fit.amplitude = [power[0].sqrt(), power[1].sqrt()];
         fit.signal = (power[0] + power[1]) / 2.0;
         fit.rest = ((folded.energy - explained) / N).max(0.0);
