@@ -14,17 +14,25 @@ use super::tones::{RATE, WINDOW};
 const MOST_TONES: usize = 4;
 const MOST_UNKNOWNS: usize = MOST_TONES * 2;
 
-/// Sum of products, in eight lanes so that it vectorises with one fixed order of additions.
+/// Sum of products, in so many lanes that no addition waits for the one before, and in one fixed
+/// order.
 #[inline(always)]
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0f32; 8];
-    for (a, b) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
-        for lane in 0..8 {
-            lanes[lane] += a[lane] * b[lane];
+fn dot(a: &[f32; WINDOW], b: &[f32; WINDOW]) -> f32 {
+    const LANES: usize = 64;
+    let mut lanes = [0f32; LANES];
+    for at in (0..WINDOW).step_by(LANES) {
+        for lane in 0..LANES {
+            lanes[lane] += a[at + lane] * b[at + lane];
         }
     }
-    ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5]))
-        + ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]))
+    let mut half = LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            lanes[lane] += lanes[lane + half];
+        }
+        half /= 2;
+    }
+    lanes[0]
 }
 
 /// Fills eight lanes of a sinusoid from the first of them.
