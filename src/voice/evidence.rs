@@ -197,7 +197,8 @@ fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::rename(&unfinished, path)
 }
 
-/// Deletes what is too old, and of our own files only: a challenge's id with one of our endings.
+/// Deletes what is too old, and of our own files only: a challenge's id with one of our endings,
+/// those among them that were opened into the folder.
 fn purge(keeping: &Keeping, now: SystemTime) {
     let Ok(entries) = fs::read_dir(&keeping.folder) else {
         warn!(folder = %keeping.folder.display(), "the evidence of keys cannot be listed");
@@ -315,10 +316,12 @@ mod tests {
             keep_for: Duration::from_secs(60),
         };
         write(folder.path(), &Reversed, &piece()).unwrap();
+        let opened = format!("{}.wav", Uuid::now_v7());
+        fs::write(folder.path().join(opened), b"opened").unwrap();
         fs::write(folder.path().join("notes.sealed"), b"mine").unwrap();
         let count = || fs::read_dir(folder.path()).unwrap().count();
         purge(&keeping, SystemTime::now());
-        assert_eq!(count(), 2);
+        assert_eq!(count(), 3);
         purge(&keeping, SystemTime::now() + Duration::from_secs(120));
         assert_eq!(count(), 1);
     }
