@@ -1,6 +1,9 @@
 //! The two tones of a key in successive 4 ms blocks: whether they are steady, how fast they are,
 //! how strong.
 
+// Lanes are read by their numbers, so that the compiler sees vectors.
+#![allow(clippy::needless_range_loop)]
+
 use super::bank::Kernel;
 use super::fit::Limits;
 use super::measures::Refusal;
@@ -139,9 +142,12 @@ impl Blocks {
             return Err(Refusal::OffFrequency);
         }
         // The longer lag turns three times as far: its angle is taken near three times the
-        // coarse one.
+        // coarse one, by multiplication of what has the length 1.
+        let over = 1.0 / (c * c + s * s).sqrt();
+        let (c, s) = (c * over, s * over);
+        let (c2, s2) = (c * c - s * s, 2.0 * c * s);
+        let (cos3, sin3) = (c2 * c - s2 * s, c2 * s + s2 * c);
         let (c3, s3) = window.lag::<3>();
-        let (cos3, sin3) = cos_sin(coarse * (3.0 * TURN));
         let turn = coarse + angle(s3 * cos3 - c3 * sin3, c3 * cos3 + s3 * sin3) / 3.0;
         if window.along(turn * TURN) < STEADY * BLOCKS as f32 * power {
             return Err(Refusal::NotSteady);

@@ -8,6 +8,9 @@
 //! fall into two of two unknowns, whose coefficients are known in closed form (Dirichlet's kernel
 //! and its derivative). Of the audio it takes four sums a tone.
 
+// Lanes are read by their numbers, so that the compiler sees vectors.
+#![allow(clippy::needless_range_loop)]
+
 use super::bank::Kernel;
 use super::dbm0;
 use super::measures::{Measures, Refusal};
@@ -442,3 +445,109 @@ fn edge_db(off: f32) -> f32 {
 const EDGE_DB: f32 = 8.0;
 /// The share of the tolerance from which on more is asked for.
 const EDGE_FROM: f32 = 0.6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dtmf::Digit;
+    use proptest::prelude::*;
+
+    fn limits() -> Limits {
+        Limits {
+            weakest: 100.0,
+            high_over_low: 2.0,
+            low_over_high: 3.0,
+            tolerance: 0.015,
+            tolerance_hz: 5.5,
+            snr_db: 7.0,
+            rough_hz: 8.0,
+        }
+    }
+
+    /// Two tones of these frequencies, amplitudes and phases in turns.
+    fn window(hz: [f64; 2], amplitude: [f64; 2], phase: [f64; 2]) -> [i16; WINDOW] {
+        std::array::from_fn(|n| {
+            let tone = |k: usize| {
+                amplitude[k] * (std::f64::consts::TAU * (hz[k] * n as f64 / RATE + phase[k])).sin()
+            };
+            (tone(0) + tone(1)).round() as i16
+        })
+    }
+
+    proptest! {
+        /// Whatever the key, how far off, however strong, and from a rough frequency as bad as
+        /// blocks give: the fit finds what is there.
+        #[test]
+        fn two_tones_are_found_as_they_are(
+            key in 0u8..16,
+            off in prop::array::uniform2(-20f64..20.0),
+            rough in prop::array::uniform2(-6f32..6.0),
+            amplitude in prop::array::uniform2(2_000f64..8_000.0),
+            phase in prop::array::uniform2(0f64..1.0),
+        ) {
+            let (low, high) = Digit::from_event(key).unwrap().frequencies();
+            let hz = [low + off[0], high + off[1]];
+            let window = window(hz, amplitude, phase);
+            let rough = [hz[0] as f32 + rough[0], hz[1] as f32 + rough[1]];
+            let fit = two_tones(&Folded::of(&window), rough);
+            for k in 0..2 {
+                prop_assert!((fit.hz[k] - hz[k] as f32).abs() < 0.2, "{fit:?}");
+                let share = fit.amplitude[k] / amplitude[k] as f32;
+                prop_assert!((share - 1.0).abs() < 0.01, "{fit:?}");
+            }
+            prop_assert!(fit.snr_db() > 36.0, "{fit:?}");
+        }
+
+        /// The closed form is the least-squares solution: no other amplitudes at these
+        /// frequencies leave less.
+        #[test]
+        fn what_is_left_is_the_least(
+            audio in prop::collection::vec(any::<i16>(), WINDOW),
+            change in prop::array::uniform4(-50f64..50.0),
+        ) {
+            let window: [i16; WINDOW] = std::array::from_fn(|n| audio[n]);
+            let fit = two_tones(&Folded::of(&window), [852.0, 1_336.0]);
+            let left = |change: [f64; 4]| -> f64 {
+                let sum: f64 = (0..WINDOW)
+                    .map(|n| {
+                        let t = n as f64 - (WINDOW as f64 - 1.0) / 2.0;
+                        let mut rest = f64::from(window[n]);
+                        for k in 0..2 {
+                            let (hz, [a, b]) = fit.waves[k];
+                            let (s, c) = (f64::from(hz) * t * std::f64::consts::TAU / RATE).sin_cos();
+                            rest -= (f64::from(a) + change[k * 2]) * c;
+                            rest -= (f64::from(b) + change[k * 2 + 1]) * s;
+                        }
+                        rest * rest
+                    })
+                    .sum();
+                sum / WINDOW as f64
+            };
+            let least = left([0.0; 4]);
+            prop_assert!(left(change) >= least * (1.0 - 1e-4), "{} {least}", left(change));
+        }
+    }
+
+    #[test]
+    fn each_limit_refuses_by_its_name() {
+        let place = Place { row: 2, column: 1 };
+        let judged = |hz: [f64; 2], amplitude: [f64; 2]| {
+            let window = window(hz, amplitude, [0.1, 0.7]);
+            let rough = hz.map(|hz| hz as f32);
+            judge(Kernel::PORTABLE, &window, place, rough, &limits()).refusal
+        };
+        let (both, exact) = ([5_000.0; 2], [852.0, 1_336.0]);
+        assert_eq!(judged(exact, both), None);
+        let off = Some(Refusal::OffFrequency);
+        assert_eq!(judged([852.0 * 1.015 + 6.5, 1_336.0], both), off);
+        assert_eq!(judged(exact, [90.0, 90.0]), Some(Refusal::TooWeak));
+        assert_eq!(judged(exact, [2_000.0, 5_000.0]), Some(Refusal::Twist));
+        assert_eq!(judged(exact, [8_000.0, 2_500.0]), Some(Refusal::Twist));
+        let mut third = window(exact, both, [0.1, 0.7]);
+        for (n, x) in third.iter_mut().enumerate() {
+            *x += (3_500.0 * (n as f64 * 1.9).sin()) as i16;
+        }
+        let refusal = judge(Kernel::PORTABLE, &third, place, [852.0, 1_336.0], &limits()).refusal;
+        assert_eq!(refusal, Some(Refusal::NotTwoTones));
+    }
+}

@@ -1,5 +1,8 @@
 //! The third step: the two tones of a key, followed to their end.
 
+// Lanes are read by their numbers, so that the compiler sees vectors.
+#![allow(clippy::needless_range_loop)]
+
 use std::f32::consts::TAU;
 
 use super::bank::{GAIN, Kernel, Sums};

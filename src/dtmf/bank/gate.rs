@@ -1,5 +1,8 @@
 //! Whether a frame resembles a key closely enough to be worth a fit.
 
+// Lanes are read by their numbers, so that the compiler sees vectors.
+#![allow(clippy::needless_range_loop)]
+
 use super::Sums;
 use crate::dtmf::presence::Place;
 use crate::dtmf::tones::FRAME;
