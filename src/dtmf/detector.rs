@@ -341,7 +341,9 @@ impl Detector {
         } else {
             None
         };
-        self.follow_soon(likeness.is_none() && before.is_none(), sink);
+        let others = likeness.is_some_and(|likeness| !self.is_sounding(likeness.place))
+            || before.is_some_and(|before| !self.is_sounding(before.likeness.place));
+        self.follow_soon(!others, sink);
         // A key of 40 ms holds one whole frame, and with it one of four windows: the one that
         // ends with the frame, or one of the three that end 4, 8 and 12 ms into the next.
         const STEP: u64 = BLOCK as u64;
