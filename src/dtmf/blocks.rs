@@ -247,7 +247,7 @@ const STEADY: f32 = 0.62;
 /// Least agreement of neighbouring blocks, of which each alone also hears the other tone.
 const STEADY_BLOCKS: f32 = 0.48;
 /// The same over one frame, which the edge of a click or a strong other tone spoils sooner.
-const STEADY_FRAME: f32 = 0.45;
+const STEADY_FRAME: f32 = 0.38;
 /// How far the estimate from one frame may be off.
 const COARSE_FRAME_HZ: f32 = 40.0;
 /// How far the first estimate from neighbouring blocks may be off.
