@@ -205,11 +205,14 @@ fn purge(keeping: &Keeping, now: SystemTime) {
         return;
     };
     for path in entries.flatten().map(|entry| entry.path()) {
-        let ours = path.extension().is_some_and(|e| e == ENDING || e == "part")
-            && path
-                .file_stem()
-                .and_then(|stem| stem.to_str())
-                .is_some_and(|stem| Uuid::try_parse(stem).is_ok());
+        let ours = path.extension().is_some_and(|e| {
+            [ENDING, "part", "wav", "json"]
+                .iter()
+                .any(|ours| e == *ours)
+        }) && path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .is_some_and(|stem| Uuid::try_parse(stem).is_ok());
         let old = || {
             let written = fs::metadata(&path).and_then(|m| m.modified()).ok()?;
             Some(now.duration_since(written).ok()? > keeping.keep_for)
