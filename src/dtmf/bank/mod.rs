@@ -36,7 +36,7 @@ impl Bank {
     pub fn with_kernel(channels: usize, config: DetectorConfig, kernel: Kernel) -> Bank {
         Bank {
             kernel,
-            detectors: vec![Detector::new(config); channels],
+            detectors: vec![Detector::new(config).on(kernel); channels],
         }
     }
 

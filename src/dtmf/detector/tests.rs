@@ -219,3 +219,8 @@ proptest! {
         prop_assert_eq!(sounding, None);
     }
 }
+
+#[test]
+fn a_detector_is_as_small_as_it_says() {
+    assert!(size_of::<Detector>() <= 2_048, "{}", size_of::<Detector>());
+}
