@@ -55,18 +55,59 @@ async fn the_approving_key_leaves_evidence_that_can_be_judged_again() {
     let (outcome, shown) = call(&folder, section, "+447400123409").await;
     assert_eq!(outcome, Outcome::Approved, "{shown}");
     let kept = folder.path().join("kept");
+    let sealed = || {
+        let all = fs::read_dir(&kept).unwrap().flatten();
+        all.map(|entry| entry.path())
+            .find(|path| path.extension().is_some_and(|ending| ending == "sealed"))
+    };
     // The disk may be a little later than the call.
     for _ in 0..500 {
-        if fs::read_dir(&kept).unwrap().count() == 2 {
+        if sealed().is_some() {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
-    let words = ["dtmf", "decode", kept.to_str().unwrap(), "--format", "tsv"];
-    let line = DtmfLine::try_parse_from(words).unwrap();
-    let mut out = Vec::new();
-    dtmf::run(&line.dtmf, &mut out).unwrap();
-    let out = String::from_utf8(out).unwrap();
+    let sealed = sealed().unwrap();
+    let challenge = sealed.file_stem().unwrap().to_str().unwrap().to_string();
+    let octets = fs::read(&sealed).unwrap();
+    for word in [&b"RIFF"[..], b"high_hz", challenge.as_bytes()] {
+        assert!(!octets.windows(word.len()).any(|part| part == word));
+    }
+    let config = folder.path().join("ringtrue.toml");
+    let dtmf = |words: &[&str]| {
+        let line = DtmfLine::try_parse_from([&["dtmf"], words].concat()).unwrap();
+        let mut out = Vec::new();
+        let code = dtmf::run(&line.dtmf, Some(&config), &mut out);
+        code.map(|_| String::from_utf8(out).unwrap())
+    };
+    let opened = folder.path().join("opened");
+    let opened = opened.to_str().unwrap();
+    let out = dtmf(&["evidence", &challenge, "--out", opened]).unwrap();
+    assert_eq!(out.lines().count(), 2, "{out}");
+    let facts = fs::read(format!("{opened}/{challenge}.json")).unwrap();
+    let facts: serde_json::Value = serde_json::from_slice(&facts).unwrap();
+    assert_eq!(facts["key"], "#");
+    assert_eq!(facts["challenge"], challenge);
+    let out = dtmf(&["decode", opened, "--format", "tsv"]).unwrap();
     assert_eq!(out.lines().count(), 1, "{out}");
     assert!(out.trim_end().ends_with("\t#"), "{out}");
+    let fault = |words: &[&str]| format!("{:#}", dtmf(words).unwrap_err());
+    // What is there already is not written over.
+    let again = fault(&["evidence", &challenge, "--out", opened]);
+    assert!(again.contains("cannot write"), "{again}");
+    // One octet changed, or the file of another challenge.
+    let other = uuid::Uuid::now_v7().to_string();
+    let moved = kept.join(format!("{other}.sealed"));
+    fs::write(&moved, &octets).unwrap();
+    let mut changed = octets;
+    *changed.last_mut().unwrap() ^= 1;
+    fs::write(&sealed, changed).unwrap();
+    for words in [&challenge, &other, moved.to_str().unwrap()] {
+        let fault = fault(&["evidence", words, "--out", opened]);
+        assert!(fault.contains("does not open with the key"), "{fault}");
+    }
+    let none = fault(&["evidence", &uuid::Uuid::nil().to_string()]);
+    assert!(none.contains("there is no evidence of"), "{none}");
+    let neither = fault(&["evidence", "somewhere.wav"]);
+    assert!(neither.contains("neither a challenge's id"), "{neither}");
 }

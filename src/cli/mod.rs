@@ -7,6 +7,7 @@ pub mod config;
 pub mod demo;
 pub mod dialplan;
 pub mod dtmf;
+mod evidence;
 pub mod key;
 pub mod ladder;
 mod markup;
@@ -125,7 +126,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Config(args) => return config::run(args, file, &mut out),
         Command::Dialplan(args) => return dialplan::run(args, file, &mut out),
         Command::Prompts(args) => return prompts::run(args, &mut out),
-        Command::Dtmf(args) => return dtmf::run(args, &mut out),
+        Command::Dtmf(args) => return dtmf::run(args, file, &mut out),
         _ => {}
     }
     let config = match Config::find(file) {

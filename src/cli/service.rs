@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use super::evidence;
 use crate::api;
 use crate::audio::{Locale, PromptLibrary};
 use crate::config::{Config, SANDBOX_CENTRE, SANDBOX_PROXY};
@@ -108,6 +109,7 @@ impl Voice {
                 trunks,
                 policy: config.call.clone(),
                 prompts: Arc::clone(&prompts),
+                keeper: evidence::keeper(config).context("keeping the evidence of keys")?,
                 tap,
             },
             stopped,

@@ -1,10 +1,12 @@
 //! Hears the keys in one stream of audio.
 
 use super::bank::{GAIN, Gate, Kernel, Likeness, SHARE, Sums};
-use super::fit::{self, Blocks, Limits};
+use super::blocks::{Blocks, fills};
+use super::fit::{self, Limits};
+use super::history::History;
 use super::measures::{Measures, Refusal, Verdict};
-use super::presence::{SPAN, Tones};
-use super::tones::{FRAME, WINDOW};
+use super::presence::{Place, Tones};
+use super::tones::{BLOCK, FRAME, SPAN, WINDOW};
 use super::{Digit, amplitude};
 
 /// What counts as a key. The defaults are the tolerances of ITU-T Q.24 with margins that keep
@@ -61,9 +63,6 @@ pub enum Detection {
     },
 }
 
-/// Frames of audio kept for the fits.
-const FRAMES_KEPT: usize = 4;
-const KEPT: usize = FRAMES_KEPT * FRAME;
 /// A key has ended when its tones were away for this long, 30 ms: an interruption of 10 ms or a
 /// lost packet of 20 ms filled with silence does not end it, a pause of 40 ms does.
 const AWAY: u64 = 240;
@@ -75,8 +74,18 @@ const ROUGH_HZ: f32 = 8.0;
 const THOROUGH_HZ: f32 = 40.0;
 /// A gap takes the position no farther than this, 18 million years.
 const FARTHEST: u64 = 1 << 62;
-/// Half the strength marks the edge of a key.
-const EDGE: f32 = 0.5;
+/// Frames whose blocks are looked at for a new key: every window of a look lies within them.
+const LOOKED_AT: usize = 3;
+/// Windows of one look.
+const WINDOWS: usize = 4;
+
+/// What a frame resembled.
+#[derive(Debug, Clone, Copy)]
+struct Resembling {
+    likeness: Likeness,
+    /// Whether its tones were seen to be steady enough; otherwise that is still to be asked.
+    steady: bool,
+}
 
 /// A key that sounds.
 #[derive(Debug, Clone, Copy)]
@@ -91,20 +100,21 @@ struct Sounding {
     next: u64,
     /// For how long they have been away.
     away: u64,
+    /// Whether the newest frame is to be looked at with the next.
+    put_off: bool,
 }
 
-/// Hears the keys in one stream of 8 kHz audio; no allocation after `new`, about 1.7 kB.
+/// Hears the keys in one stream of 8 kHz audio; no allocation after `new`, about 2 kB.
 #[derive(Debug, Clone)]
 pub struct Detector {
     /// Start of the frame being filled.
     position: u64,
     filled: usize,
     gate: Gate,
-    /// Kept frames too weak to hold a key, one bit each: they stand for silence, whatever is in
-    /// the ring.
-    silent: u8,
+    /// A frame of less energy has no key, and its sums are not asked for.
+    least_energy: u32,
     /// What the frame before resembled.
-    before: Option<Likeness>,
+    before: Option<Resembling>,
     sounding: Option<Sounding>,
     kernel: Kernel,
     limits: Limits,
@@ -114,8 +124,7 @@ pub struct Detector {
     lost: (u64, u64),
     /// The frame being filled.
     frame: [i16; FRAME],
-    /// The newest frames, a ring indexed by frame number.
-    kept: [[i16; FRAME]; FRAMES_KEPT],
+    history: History,
 }
 
 impl Detector {
@@ -125,17 +134,19 @@ impl Detector {
         // A tone at the edge of its tolerance loses 4 dB in the bank; noise and the other tone's
         // leakage take some more.
         let weakest = amplitude(config.weakest_dbm0 - 6.0) * GAIN;
+        let gate = Gate {
+            weakest: weakest * weakest,
+            high_over_low: ratio(config.high_stronger_db + 3.0),
+            low_over_high: ratio(config.high_weaker_db + 5.0),
+        };
         Detector {
             kernel: Kernel::fastest(),
-            gate: Gate {
-                weakest: weakest * weakest,
-                high_over_low: ratio(config.high_stronger_db + 3.0),
-                low_over_high: ratio(config.high_weaker_db + 5.0),
-            },
+            gate,
+            least_energy: gate.least_energy(),
             limits: Limits {
-                weakest_dbm0: config.weakest_dbm0,
-                high_stronger_db: config.high_stronger_db,
-                high_weaker_db: config.high_weaker_db,
+                weakest: amplitude(config.weakest_dbm0),
+                high_over_low: ratio(config.high_stronger_db / 2.0),
+                low_over_high: ratio(config.high_weaker_db / 2.0),
                 tolerance: 0.015,
                 tolerance_hz: 5.5,
                 snr_db: config.snr_db,
@@ -143,14 +154,19 @@ impl Detector {
             },
             frame: [0; FRAME],
             filled: 0,
-            silent: 0,
-            kept: [[0; FRAME]; FRAMES_KEPT],
+            history: History::SILENCE,
             position: 0,
             before: None,
             sounding: None,
             earliest: 0,
             lost: (0, 0),
         }
+    }
+
+    /// The same on a kernel of your choice.
+    pub(super) fn on(mut self, kernel: Kernel) -> Detector {
+        self.kernel = kernel;
+        self
     }
 
     /// Measures also what is too far off to be a key, for [`Detector::feed_traced`]; slower, and
@@ -189,8 +205,7 @@ impl Detector {
             self.filled += take;
             samples = later;
             if self.filled == FRAME {
-                let sums = self.correlate();
-                self.close_frame(&sums, sink, trace);
+                self.close_frame(sink, trace);
             }
         }
     }
@@ -198,27 +213,27 @@ impl Detector {
     fn correlate(&self) -> Sums {
         let mut sums = [Sums::default()];
         let frame = std::slice::from_ref(&self.frame);
-        self.kernel.correlate(frame, self.least_energy(), &mut sums);
+        self.kernel.correlate(frame, self.least_energy, &mut sums);
         sums[0]
     }
 
-    /// A frame of less energy has no key, and its sums are not asked for.
-    #[inline]
-    pub(super) fn least_energy(&self) -> u32 {
-        self.gate.least_energy()
+    /// What a frame must keep to be looked at closely.
+    pub(super) fn gate(&self) -> Gate {
+        self.gate
     }
 
-    /// Takes one frame whose sums are known.
+    /// Takes one frame whose sums are known, and whether the gate admits them.
     #[inline]
     pub(super) fn feed_frame(
         &mut self,
         frame: &[i16; FRAME],
         sums: &Sums,
+        admitted: bool,
         sink: &mut impl FnMut(Detection),
     ) {
         if self.filled == 0 {
             self.keep(frame, sums);
-            self.judge_frame(sums, sink, &mut |_| ());
+            self.judge_frame(sums, admitted, sink, &mut |_| ());
         } else {
             self.feed(frame, sink);
         }
@@ -226,20 +241,9 @@ impl Detector {
 
     #[inline]
     fn keep(&mut self, frame: &[i16; FRAME], sums: &Sums) {
-        let slot = self.slot();
-        if sums.energy < self.least_energy() {
-            self.silent |= 1 << slot;
-        } else {
-            self.silent &= !(1 << slot);
-            self.kept[slot] = *frame;
-        }
+        let silent = sums.energy < self.least_energy;
+        self.history.keep(self.position, frame, silent);
         self.position += FRAME as u64;
-    }
-
-    /// Where in the ring the frame being filled will be kept.
-    #[inline]
-    fn slot(&self) -> usize {
-        (self.position / FRAME as u64) as usize % FRAMES_KEPT
     }
 
     /// Tells of samples that were lost. They make no key, end none that goes on after them, and
@@ -248,8 +252,9 @@ impl Detector {
         let start = self.position();
         let end = start.saturating_add(samples).min(FARTHEST.max(start));
         if samples > LONGEST_GAP {
+            self.follow(sink);
             self.end_key(start, sink);
-            self.kept = [[0; FRAME]; FRAMES_KEPT];
+            self.history = History::SILENCE;
             self.frame = [0; FRAME];
             self.before = None;
             self.position = end - end % FRAME as u64;
@@ -270,8 +275,7 @@ impl Detector {
             self.filled += take;
             left -= take;
             if self.filled == FRAME {
-                let sums = self.correlate();
-                self.close_frame(&sums, sink, &mut |_| ());
+                self.close_frame(sink, &mut |_| ());
             }
         }
     }
@@ -298,540 +302,481 @@ impl Detector {
     }
 
     /// The frame is full: follows the key that sounds, then looks for a new one.
-    fn close_frame(
-        &mut self,
-        sums: &Sums,
-        sink: &mut impl FnMut(Detection),
-        trace: &mut impl FnMut(Verdict),
-    ) {
+    fn close_frame(&mut self, sink: &mut impl FnMut(Detection), trace: &mut impl FnMut(Verdict)) {
+        let sums = self.correlate();
         let frame = self.frame;
-        self.keep(&frame, sums);
+        self.keep(&frame, &sums);
         self.filled = 0;
-        self.judge_frame(sums, sink, trace);
+        let admitted = self.gate.admits(&sums);
+        self.judge_frame(&sums, admitted, sink, trace);
     }
 
     #[inline]
     fn judge_frame(
         &mut self,
         sums: &Sums,
+        admitted: bool,
         sink: &mut impl FnMut(Detection),
         trace: &mut impl FnMut(Verdict),
     ) {
-        let likeness = self
-            .gate
-            .admit(sums)
-            .filter(|l| self.is_sounding(l) || self.could_be(l));
-        let before = std::mem::replace(&mut self.before, likeness);
-        if likeness.is_none() && before.is_none() && self.sounding.is_none() {
+        if admitted || self.before.is_some() || self.sounding.is_some() {
+            self.look(sums, admitted, sink, trace);
+        }
+    }
+
+    /// A frame that resembles a key, or follows one that did, or in which a key may sound.
+    #[cold]
+    fn look(
+        &mut self,
+        sums: &Sums,
+        admitted: bool,
+        sink: &mut impl FnMut(Detection),
+        trace: &mut impl FnMut(Verdict),
+    ) {
+        if self.goes_on(sums) {
             return;
         }
-        self.look_closely(likeness, before, sink, trace);
-    }
-
-    /// Whether a likeness is to the key that sounds.
-    fn is_sounding(&self, likeness: &Likeness) -> bool {
-        self.sounding.is_some_and(|key| {
-            key.digit.row_column() == (usize::from(likeness.row), usize::from(likeness.column))
-        })
-    }
-
-    /// Whether a likeness is worth a closer look: both tones hold their share of the newest
-    /// frame's energy, clicks left out, and could be steady over it.
-    #[cold]
-    fn could_be(&self, likeness: &Likeness) -> bool {
-        let newest = (self.position / FRAME as u64 - 1) as usize % FRAMES_KEPT;
-        let frame = &self.kept[newest];
-        if likeness.drowned && !holds_its_share(frame, likeness.amplitude) {
-            return false;
+        let before = self.before.take();
+        let likeness = if admitted {
+            let gate = &self.gate;
+            let likeness = self.kernel.wide(
+                #[inline(always)]
+                || gate.likeness(sums),
+            );
+            Some(likeness)
+        } else {
+            None
+        };
+        let others = likeness.is_some_and(|likeness| !self.is_sounding(likeness.place))
+            || before.is_some_and(|before| !self.is_sounding(before.likeness.place));
+        self.follow_soon(!others, sink);
+        // A key of 40 ms holds one whole frame, and with it one of four windows: the one that
+        // ends with the frame, or one of the three that end 4, 8 and 12 ms into the next.
+        const STEP: u64 = BLOCK as u64;
+        let after = self.position - FRAME as u64;
+        let ends = [after + STEP, after + 2 * STEP, after + 3 * STEP];
+        match (before, likeness) {
+            (Some(before), Some(likeness)) if before.likeness.place == likeness.place => {
+                self.look_on(before, likeness, ends, sink, trace);
+            }
+            (before, likeness) => {
+                if let Some(before) = before
+                    && (before.steady || self.could_be(&before.likeness, after - FRAME as u64))
+                {
+                    let place = before.likeness.place;
+                    self.attempt(place, &self.blocks(place), &ends, sink, trace);
+                }
+                if let Some(likeness) = likeness {
+                    self.look_anew(likeness, sink, trace);
+                }
+            }
         }
-        self.kernel.wide(
+    }
+
+    /// A frame that resembles another key than the frame before, or follows none that did.
+    fn look_anew(
+        &mut self,
+        likeness: Likeness,
+        sink: &mut impl FnMut(Detection),
+        trace: &mut impl FnMut(Verdict),
+    ) {
+        let place = likeness.place;
+        let newest = self.position - FRAME as u64;
+        let after_silence = newest
+            .checked_sub(FRAME as u64)
+            .is_none_or(|before| self.history.frame(before).is_none());
+        if self.is_sounding(place) {
+            self.before = Some(Resembling {
+                likeness,
+                steady: true,
+            });
+        } else if after_silence {
+            // No window that ends with this frame is full: whether it could be a key is asked when
+            // there is one.
+            self.before = Some(Resembling {
+                likeness,
+                steady: false,
+            });
+        } else if self.could_be(&likeness, newest) {
+            self.before = Some(Resembling {
+                likeness,
+                steady: true,
+            });
+            self.attempt(place, &self.blocks(place), &[self.position], sink, trace);
+        }
+    }
+
+    /// A frame that resembles the same key as the frame before.
+    fn look_on(
+        &mut self,
+        before: Resembling,
+        likeness: Likeness,
+        [a, b, c]: [u64; 3],
+        sink: &mut impl FnMut(Detection),
+        trace: &mut impl FnMut(Verdict),
+    ) {
+        let place = likeness.place;
+        if self.is_sounding(place) {
+            self.before = Some(Resembling {
+                likeness,
+                steady: true,
+            });
+            return;
+        }
+        let blocks = self.blocks(place);
+        let newest = self.position - FRAME as u64;
+        let base = self.position.saturating_sub((LOOKED_AT * FRAME) as u64);
+        let index = ((newest - base) / FRAME as u64) as usize;
+        let (kernel, limits) = (self.kernel, &self.limits);
+        let [steady_before, steady] = kernel.wide(
             #[inline(always)]
             || {
-                let mut audio = [0f32; FRAME];
-                for (x, sample) in audio.iter_mut().zip(frame) {
-                    *x = f32::from(*sample);
-                }
-                let steady = |tone| {
-                    Blocks::new(&audio, tone).may_be_steady(FRAME / fit::BLOCK, &self.limits)
-                };
-                steady(usize::from(likeness.row)) && steady(4 + usize::from(likeness.column))
+                [
+                    before.steady || may_be_steady(&blocks, index.saturating_sub(1), limits),
+                    may_be_steady(&blocks, index, limits),
+                ]
+            },
+        );
+        let steady_before = steady_before
+            && (before.steady || self.holds_its_share(&before.likeness, newest - FRAME as u64));
+        let steady = steady && self.holds_its_share(&likeness, newest);
+        if steady {
+            self.before = Some(Resembling { likeness, steady });
+        }
+        match (steady_before, steady) {
+            (true, true) => self.attempt(place, &blocks, &[a, b, c, self.position], sink, trace),
+            (true, false) => self.attempt(place, &blocks, &[a, b, c], sink, trace),
+            (false, true) => self.attempt(place, &blocks, &[self.position], sink, trace),
+            (false, false) => {}
+        }
+    }
+
+    /// The blocks of the newest frames, held against the key in this place.
+    fn blocks(&self, place: Place) -> [Blocks; 2] {
+        let (frames, _) = self.history.newest::<LOOKED_AT>(self.position);
+        let kernel = self.kernel;
+        kernel.wide(
+            #[inline(always)]
+            || Blocks::of_key(kernel, &frames, place),
+        )
+    }
+
+    /// Follows the key that sounds through a frame that its tones fill, where nothing else is to be
+    /// looked for.
+    #[inline]
+    fn goes_on(&mut self, sums: &Sums) -> bool {
+        const STEP: u64 = BLOCK as u64;
+        let position = self.position;
+        let before = self.before;
+        match &mut self.sounding {
+            Some(key)
+                if before.is_none_or(|before| before.likeness.place == key.tones.place())
+                    && key.away < 2 * STEP
+                    && key.tones.fill(sums) =>
+            {
+                // As if each block but the last had been weighed and found there.
+                key.next = key.next.max(position - STEP);
+                key.last = key.last.max(position - STEP - STEP / 2);
+                key.away = 0;
+                key.put_off = false;
+                self.before = None;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the key in this place sounds.
+    fn is_sounding(&self, place: Place) -> bool {
+        self.sounding
+            .as_ref()
+            .is_some_and(|key| key.tones.place() == place)
+    }
+
+    /// Whether a likeness is worth a closer look: both tones hold their share of the energy of its
+    /// frame, and could be steady over it.
+    fn could_be(&self, likeness: &Likeness, position: u64) -> bool {
+        let Some(frame) = self.history.frame(position) else {
+            return false;
+        };
+        if !self.holds_its_share(likeness, position) {
+            return false;
+        }
+        let (kernel, limits) = (self.kernel, &self.limits);
+        kernel.wide(
+            #[inline(always)]
+            || {
+                let blocks = Blocks::of_key(kernel, &[Some(frame)], likeness.place);
+                may_be_steady(&blocks, 0, limits)
             },
         )
     }
 
-    #[cold]
-    fn look_closely(
-        &mut self,
-        likeness: Option<Likeness>,
-        before: Option<Likeness>,
-        sink: &mut impl FnMut(Detection),
-        trace: &mut impl FnMut(Verdict),
-    ) {
-        let mut buffer = [0f32; KEPT];
-        let oldest = self.position.saturating_sub(KEPT as u64);
-        let mut filled = 0;
-        for frame in oldest / FRAME as u64..self.position / FRAME as u64 {
-            let slot = frame as usize % FRAMES_KEPT;
-            if self.silent & (1 << slot) == 0 {
-                for (x, sample) in buffer[filled..].iter_mut().zip(&self.kept[slot]) {
-                    *x = f32::from(*sample);
-                }
-            }
-            filled += FRAME;
-        }
-        let audio = &buffer[..filled.min(KEPT)];
-        self.follow(audio, oldest, sink);
-        // A key of 40 ms holds one whole frame, and with it one of four windows: the one that
-        // ends with the frame, or one of the three that end 4, 8 and 12 ms into the next.
-        const BLOCK: u64 = fit::BLOCK as u64;
-        let newest = self.position;
-        let after = newest - FRAME as u64;
-        let looks = [(before, after + BLOCK, 3), (likeness, newest, 1)];
-        for (likeness, first_end, count) in looks {
-            if let Some(likeness) = likeness {
-                self.attempt(audio, oldest, likeness, first_end, count, sink, trace);
-            }
-        }
+    /// Whether both tones hold their share of the energy of the frame at this position, clicks left
+    /// out.
+    fn holds_its_share(&self, likeness: &Likeness, position: u64) -> bool {
+        let frame = self.history.frame(position);
+        !likeness.drowned
+            || frame.is_some_and(|frame| {
+                self.kernel.wide(
+                    #[inline(always)]
+                    || holds_its_share(frame, likeness.amplitude),
+                )
+            })
     }
 
-    /// Judges `count` windows, a block apart, the first of which ends at `first_end`.
-    #[allow(clippy::too_many_arguments)]
+    /// Judges the windows with these ends in their order, until one holds the key in this place.
     fn attempt(
         &mut self,
-        audio: &[f32],
-        oldest: u64,
-        likeness: Likeness,
-        first_end: u64,
-        count: usize,
+        place: Place,
+        blocks: &[Blocks; 2],
+        ends: &[u64],
         sink: &mut impl FnMut(Detection),
         trace: &mut impl FnMut(Verdict),
     ) {
-        let (row, column) = (usize::from(likeness.row), usize::from(likeness.column));
-        let Some(digit) = Digit::from_row_column(row, column) else {
-            return;
-        };
-        if self.sounding.is_some_and(|key| key.digit == digit) {
+        if self.is_sounding(place) {
             return;
         }
-        let Some(first_start) = first_end.checked_sub(WINDOW as u64) else {
+        let Some(digit) = Digit::from_row_column(place.row, place.column) else {
             return;
         };
-        let Some(audio_here) = first_start
-            .checked_sub(oldest)
-            .and_then(|at| audio.get(at as usize..))
-        else {
-            return;
-        };
+        let base = self.position.saturating_sub((LOOKED_AT * FRAME) as u64);
+        // Where the windows begin, and which of them the tones fill, a bit for each.
+        let mut starts = [0u64; WINDOWS];
+        let mut whole = 0u32;
+        for (index, (start, end)) in starts.iter_mut().zip(ends).enumerate() {
+            *start = end.saturating_sub(WINDOW as u64);
+            let is_whole = (*end >= base + WINDOW as u64)
+                & (*start >= self.earliest)
+                & !self.is_lost(*start, *end);
+            whole |= u32::from(is_whole) << index;
+        }
         let (kernel, limits) = (self.kernel, self.limits);
-        let blocks = |tone| {
-            kernel.wide(
-                #[inline(always)]
-                || Blocks::new(audio_here, tone),
-            )
-        };
-        let low = blocks(row);
-        let mut high = None;
-        for index in 0..count {
-            let start = first_start + (index * fit::BLOCK) as u64;
-            if start < self.earliest || self.is_lost(start, start + WINDOW as u64) {
-                continue;
-            }
-            let Some(window) = audio_here
-                .get(index * fit::BLOCK..)
-                .and_then(|rest| rest.first_chunk::<WINDOW>())
-            else {
-                return;
-            };
-            let judged = low
-                .frequency(index, &self.limits)
-                .and_then(|low_hz| {
-                    let high = high.get_or_insert_with(|| blocks(4 + column));
-                    let high_hz = high.frequency(index, &self.limits)?;
-                    if fit::fills(&low, high, index) {
-                        Ok([low_hz, high_hz])
-                    } else {
-                        Err(Refusal::NotSteady)
-                    }
-                })
-                .map_err(|refusal| (refusal, None))
-                .and_then(|rough| {
-                    kernel.wide(
-                        #[inline(always)]
-                        || fit::judge(window, likeness.row, likeness.column, rough, &limits),
-                    )
+        let filled = kernel.wide(
+            #[inline(always)]
+            || {
+                let mut filled = 0u32;
+                for (index, start) in starts.iter().enumerate() {
+                    let first = (start.saturating_sub(base) / BLOCK as u64) as usize;
+                    filled |= u32::from(fills(blocks, first)) << index;
+                }
+                filled
+            },
+        );
+        for (index, start) in starts.iter().enumerate() {
+            if whole & !filled & (1 << index) != 0 {
+                trace(Verdict {
+                    start_sample: *start,
+                    digit,
+                    measures: None,
+                    refusal: Some(Refusal::NotSteady),
                 });
-            let (measures, refusal) = match judged {
-                Ok(measures) => (Some(measures), None),
-                Err((refusal, measures)) => (measures, Some(refusal)),
+            }
+        }
+        let mut left = whole & filled;
+        while left != 0 {
+            let start = starts[left.trailing_zeros() as usize % WINDOWS];
+            left &= left - 1;
+            let first = ((start - base) / BLOCK as u64) as usize;
+            let rough = kernel.wide(
+                #[inline(always)]
+                || rough_frequencies(blocks, first, &limits),
+            );
+            let rough = match rough {
+                Ok(rough) => rough,
+                Err(refusal) => {
+                    trace(Verdict {
+                        start_sample: start,
+                        digit,
+                        measures: None,
+                        refusal: Some(refusal),
+                    });
+                    continue;
+                }
             };
+            let Some(window) = self.history.piece::<WINDOW>(self.position, start) else {
+                continue;
+            };
+            let judged = fit::judge(kernel, &window, place, rough, &limits);
+            let measures = judged.measures(place, &limits);
             trace(Verdict {
                 start_sample: start,
                 digit,
-                measures,
-                refusal,
+                measures: Some(measures),
+                refusal: judged.refusal,
             });
-            if let (Some(measures), None) = (measures, refusal) {
-                self.begin(audio, oldest, digit, start, measures, sink);
+            if judged.refusal.is_none() {
+                let key = Sounding {
+                    digit,
+                    tones: Tones::new(place, &judged.fit),
+                    measures,
+                    start,
+                    last: start + (WINDOW - BLOCK) as u64,
+                    next: start + (WINDOW - BLOCK) as u64,
+                    away: 0,
+                    put_off: true,
+                };
+                self.begin(key, blocks, first, sink);
                 return;
             }
         }
     }
 
+    /// A key has begun: it was found in the window that begins with block `first`.
     fn begin(
         &mut self,
-        audio: &[f32],
-        oldest: u64,
-        digit: Digit,
-        window_start: u64,
-        measures: Measures,
+        mut key: Sounding,
+        blocks: &[Blocks; 2],
+        first: usize,
         sink: &mut impl FnMut(Detection),
     ) {
-        let tones = Tones::new(digit, &measures);
-        // Backwards from the window's middle to where the tones began, first in steps of 4 ms, then
-        // of 1 ms.
         let kernel = self.kernel;
-        let mut start = window_start + WINDOW as u64 / 2;
-        for step in [fit::BLOCK as u64, 8] {
-            while let Some(centre) = start.checked_sub(step) {
-                let there = centre >= self.earliest
-                    && span_at(audio, oldest, centre)
-                        .is_some_and(|span| tones.strength(kernel, span) >= EDGE);
-                if !there {
-                    break;
-                }
-                start = centre;
+        let window = key.start;
+        // Backwards from the second block of the window to the block about which the tones are
+        // half there; where they were there before what was looked at, on in steps of 4 ms.
+        let mut block = first + 1;
+        while block > 1 && key.tones.present_in(blocks, block - 1) {
+            block -= 1;
+        }
+        let mut rough = (window + (block * BLOCK) as u64).saturating_sub((first * BLOCK) as u64);
+        let share = |centre: u64| {
+            let span = self.history.span_at(self.position, centre)?;
+            Some(key.tones.share(kernel, &span))
+        };
+        if block == 1 {
+            while let Some(earlier) = rough.checked_sub(BLOCK as u64)
+                && earlier >= self.earliest
+                && share(earlier).is_some_and(|share| share >= 0.5)
+            {
+                rough = earlier;
             }
         }
-        self.end_key(start, sink);
-        self.sounding = Some(Sounding {
-            digit,
-            tones,
-            measures,
-            start,
-            last: window_start + (WINDOW - fit::BLOCK) as u64,
-            next: window_start + (WINDOW - fit::BLOCK) as u64,
-            away: 0,
-        });
+        let before = share(rough).map_or(0, edge);
+        key.start = rough
+            .saturating_add_signed(-before)
+            .clamp(self.earliest.min(self.position), self.position);
+        self.end_key(key.start, sink);
         sink(Detection::Began {
-            digit,
-            start_sample: start,
+            digit: key.digit,
+            start_sample: key.start,
             decided_sample: self.position,
-            measures,
+            measures: key.measures,
         });
-        self.follow(audio, oldest, sink);
+        self.sounding = Some(key);
     }
 
-    /// Follows the key that sounds through the newest audio, block by block: each block is weighed
-    /// together with half of both neighbours.
-    fn follow(&mut self, audio: &[f32], oldest: u64, sink: &mut impl FnMut(Detection)) {
-        const BLOCK: u64 = fit::BLOCK as u64;
+    /// Follows the key that sounds, or puts it off to the next frame if nothing else is to be
+    /// looked for: that it has ended is not told by one frame alone.
+    fn follow_soon(&mut self, alone: bool, sink: &mut impl FnMut(Detection)) {
+        let lately = self.position.saturating_sub(2 * FRAME as u64);
+        match &mut self.sounding {
+            Some(key) if alone && !key.put_off && self.lost.1 <= lately => key.put_off = true,
+            Some(_) => self.follow(sink),
+            None => {}
+        }
+    }
+
+    /// Follows the key that sounds through the newest audio, block by block.
+    fn follow(&mut self, sink: &mut impl FnMut(Detection)) {
+        const STEP: u64 = BLOCK as u64;
         let Some(mut key) = self.sounding else {
             return;
         };
-        while key.next + 2 * BLOCK <= self.position {
-            let Some(here) = key
-                .next
-                .checked_sub(BLOCK + oldest)
-                .and_then(|at| audio.get(at as usize..))
-            else {
-                key.next += BLOCK;
-                continue;
-            };
-            let (row, column) = key.digit.row_column();
-            let kernel = self.kernel;
-            let tones = [row, 4 + column].map(|tone| {
-                kernel.wide(
-                    #[inline(always)]
-                    || Blocks::new(here, tone),
-                )
-            });
-            let whole = (here.len() / fit::BLOCK).min(fit::MOST_BLOCKS);
-            for middle in 1..whole.saturating_sub(1) {
-                if !self.is_lost(key.next - BLOCK, key.next + 2 * BLOCK) {
-                    if key.tones.strength_in(&tones, middle) >= EDGE {
-                        key.last = key.next + BLOCK / 2;
-                        key.away = 0;
-                    } else {
-                        key.away += BLOCK;
-                    }
+        if key.next + 2 * STEP > self.position {
+            return;
+        }
+        let (mut frames, base) = self.history.newest::<LOOKED_AT>(self.position);
+        for (index, frame) in (1..).zip(&mut frames) {
+            // Looked at before.
+            if base + index * (FRAME as u64) + STEP <= key.next {
+                *frame = None;
+            }
+        }
+        let present = key.tones.present(self.kernel, &frames);
+        // What lies farther back was not heard: a gap.
+        key.next = key.next.max(base + STEP);
+        while key.next + 2 * STEP <= self.position {
+            if !self.is_lost(key.next - STEP, key.next + 2 * STEP) {
+                if present & (1 << ((key.next - base) / STEP)) != 0 {
+                    key.last = key.next + STEP / 2;
+                    key.away = 0;
+                } else {
+                    key.away += STEP;
                 }
-                key.next += BLOCK;
-                if key.away >= AWAY {
-                    key.last = edge_after(audio, oldest, key.last, &key.tones, kernel);
-                    self.sounding = Some(key);
-                    self.end_key(u64::MAX, sink);
-                    return;
-                }
+            }
+            key.next += STEP;
+            if key.away >= AWAY {
+                // The edge lies between the middle of the last block and that of the next.
+                let rough = key.last + STEP / 2;
+                let beyond = self
+                    .history
+                    .span_at(self.position, rough)
+                    .map_or(0, |span| edge(key.tones.share(self.kernel, &span)));
+                key.last = rough.saturating_add_signed(beyond);
+                self.sounding = Some(key);
+                self.end_key(u64::MAX, sink);
+                return;
             }
         }
         self.sounding = Some(key);
     }
 
     fn is_lost(&self, start: u64, end: u64) -> bool {
-        start < self.lost.1 && self.lost.0 < end
+        (start < self.lost.1) & (self.lost.0 < end)
     }
 }
 
 /// Whether two tones hold their share of a frame whose peaks are cut off where the tones could not
 /// reach: a click counts for no more than that. `amplitude` is the sum of the tones' amplitudes in
 /// the bank, which hears a tone at the edge of its tolerance at half.
+#[inline(always)]
 fn holds_its_share(frame: &[i16; FRAME], amplitude: f32) -> bool {
     let most = (amplitude * 2.0).min(32_767.0) as i16;
-    let mut energy = 0u64;
-    for chunk in frame.chunks_exact(8) {
-        let mut sum = 0u64;
-        for x in chunk {
-            let x = i32::from((*x).clamp(-most, most));
-            sum += (x * x) as u64;
+    let mut energy = [0f32; 16];
+    for chunk in frame.chunks_exact(16) {
+        for lane in 0..16 {
+            let x = f32::from(chunk[lane].clamp(-most, most));
+            energy[lane] += x * x;
         }
-        energy += sum;
+    }
+    let mut all = 0.0;
+    for part in energy {
+        all += part;
     }
     // Two tones of this sum hold at least what equal ones would.
-    let held = amplitude * amplitude / 4.0 * FRAME as f32;
-    held >= SHARE * energy as f32
+    amplitude * amplitude / 4.0 * FRAME as f32 >= SHARE * all
 }
 
-/// The last position from `last` on, in steps of 1 ms, where the tones are still there.
-fn edge_after(audio: &[f32], oldest: u64, last: u64, tones: &Tones, kernel: Kernel) -> u64 {
-    let mut edge = last;
-    while let Some(span) = span_at(audio, oldest, edge + 8) {
-        if tones.strength(kernel, span) < EDGE || edge >= last + 2 * fit::BLOCK as u64 {
-            break;
-        }
-        edge += 8;
-    }
-    edge
+/// Whether both tones could be steady over the frame of this index.
+#[inline(always)]
+fn may_be_steady([low, high]: &[Blocks; 2], index: usize, limits: &Limits) -> bool {
+    low.may_be_steady(index, limits) && high.may_be_steady(index, limits)
 }
 
-fn span_at(audio: &[f32], oldest: u64, centre: u64) -> Option<&[f32; SPAN]> {
-    let start = centre.checked_sub(SPAN as u64 / 2)?.checked_sub(oldest)?;
-    audio
-        .get(usize::try_from(start).ok()?..)
-        .and_then(|rest| rest.first_chunk::<SPAN>())
+/// The rough frequencies of two tones in the window that begins with block `first`, if they are
+/// steady.
+#[inline(always)]
+fn rough_frequencies(
+    blocks: &[Blocks; 2],
+    first: usize,
+    limits: &Limits,
+) -> Result<[f32; 2], Refusal> {
+    let [low, high] = blocks;
+    Ok([
+        low.frequency(first, limits)?,
+        high.frequency(first, limits)?,
+    ])
+}
+
+/// How many samples of tones reach beyond the middle of a span that they fill to this share, as its
+/// Hann window weighs them: half a block either way at most.
+fn edge(share: f32) -> i64 {
+    const MOST: f32 = BLOCK as f32 / 2.0;
+    let beyond = (share - 0.5).clamp(-0.5, 0.5);
+    // The window's integral, u + sin(2 pi u) / (2 pi) in lengths of the window, turned about.
+    let lengths = 0.5 * beyond + 0.41 * beyond * beyond * beyond;
+    (lengths * SPAN as f32).clamp(-MOST, MOST).round() as i64
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::dtmf::{Generator, KeyShape};
-    use proptest::prelude::*;
-
-    fn keys_in(samples: &[i16]) -> String {
-        let mut keys = String::new();
-        let mut detector = Detector::new(DetectorConfig::default());
-        let mut sink = |detection| {
-            if let Detection::Began { digit, .. } = detection {
-                keys.push(digit.as_char());
-            }
-        };
-        detector.feed(samples, &mut sink);
-        detector.finish(&mut sink);
-        keys
-    }
-
-    #[test]
-    fn every_key_is_heard_once() {
-        let digits: Vec<Digit> = Digit::all().collect();
-        let expected: String = digits.iter().map(|d| d.as_char()).collect();
-        for (tone, pause) in [(320, 320), (800, 800), (400, 4000), (8000, 480)] {
-            let shape = KeyShape {
-                tone_samples: tone,
-                pause_samples: pause,
-                ..KeyShape::default()
-            };
-            let samples = Generator::new(&digits, shape).render();
-            for offset in [0, 33, 80, 100, 159] {
-                let mut shifted = vec![0; offset];
-                shifted.extend_from_slice(&samples);
-                assert_eq!(keys_in(&shifted), expected, "{tone} {pause} {offset}");
-            }
-        }
-    }
-
-    fn began_and_ended(feed: impl FnOnce(&mut Detector, &mut Vec<Detection>)) -> Vec<Detection> {
-        let mut heard = Vec::new();
-        let mut detector = Detector::new(DetectorConfig::default());
-        feed(&mut detector, &mut heard);
-        detector.finish(&mut |d| heard.push(d));
-        heard
-    }
-
-    #[test]
-    fn a_lost_frame_neither_splits_a_key_nor_makes_one() {
-        let samples = Generator::new(&[Digit::HASH], KeyShape::default()).render();
-        for lost in 0..8 {
-            let heard = began_and_ended(|detector, heard| {
-                for (index, frame) in samples.chunks(160).enumerate() {
-                    if index == lost {
-                        detector.gap(160, &mut |d| heard.push(d));
-                    } else {
-                        detector.feed(frame, &mut |d| heard.push(d));
-                    }
-                }
-            });
-            assert_eq!(heard.len(), 2, "frame {lost} lost: {heard:?}");
-        }
-        // 20 ms of tone on each side of 40 ms that nobody heard is no key.
-        let heard = began_and_ended(|detector, heard| {
-            detector.feed(&samples[..160], &mut |d| heard.push(d));
-            detector.gap(320, &mut |d| heard.push(d));
-            detector.feed(&samples[480..640], &mut |d| heard.push(d));
-        });
-        assert_eq!(heard, []);
-    }
-
-    #[test]
-    fn a_long_gap_ends_a_key_where_it_began() {
-        let samples = Generator::new(&[Digit::HASH], KeyShape::default()).render();
-        let heard = began_and_ended(|detector, heard| {
-            detector.feed(&samples[..640], &mut |d| heard.push(d));
-            detector.gap(1 << 40, &mut |d| heard.push(d));
-            detector.gap(u64::MAX, &mut |d| heard.push(d));
-            detector.gap(u64::MAX, &mut |d| heard.push(d));
-            detector.feed(&samples[..640], &mut |d| heard.push(d));
-        });
-        let ends: Vec<u64> = heard
-            .iter()
-            .filter_map(|d| match d {
-                Detection::Ended { end_sample, .. } => Some(*end_sample),
-                Detection::Began { .. } => None,
-            })
-            .collect();
-        assert_eq!(heard.len(), 4, "{heard:?}");
-        assert!(ends[0] <= 640 && ends[1] > FARTHEST, "{ends:?}");
-    }
-
-    #[test]
-    fn pieces_of_any_length_are_heard_alike() {
-        let digits: Vec<Digit> = Digit::all().collect();
-        let samples = Generator::new(&digits, KeyShape::default()).render();
-        let whole = began_and_ended(|detector, heard| {
-            detector.feed(&samples, &mut |d| heard.push(d));
-        });
-        assert_eq!(whole.len(), 32);
-        for length in [1, 7, 80, 240, 1_000] {
-            let pieces = began_and_ended(|detector, heard| {
-                for piece in samples.chunks(length) {
-                    detector.feed(piece, &mut |d| heard.push(d));
-                }
-            });
-            assert_eq!(pieces, whole, "{length}");
-        }
-    }
-
-    #[test]
-    fn single_tones_and_tones_of_the_network_are_no_keys() {
-        let sine = |parts: &[(f64, usize)]| -> Vec<i16> {
-            let mut all = Vec::new();
-            for (hz, ms) in parts {
-                all.extend((0..ms * 8).map(|n| {
-                    (8_000.0 * (std::f64::consts::TAU * hz * n as f64 / 8_000.0).sin()) as i16
-                }));
-            }
-            all
-        };
-        let add = |a: Vec<i16>, b: Vec<i16>| -> Vec<i16> {
-            a.iter().zip(&b).map(|(a, b)| a + b).collect()
-        };
-        let mut all = vec![
-            // CNG, CED, a beep; SIT; ringing and busy tones of America and Europe.
-            sine(&[(1100.0, 500)]),
-            sine(&[(2100.0, 3000)]),
-            sine(&[(1000.0, 300)]),
-            sine(&[(985.2, 380), (1428.5, 276), (1776.7, 380)]),
-            sine(&[(913.8, 274), (1370.6, 274), (1776.7, 380)]),
-            sine(&[(425.0, 1000)]),
-            add(sine(&[(440.0, 2000)]), sine(&[(480.0, 2000)])),
-            add(sine(&[(480.0, 500)]), sine(&[(620.0, 500)])),
-            add(sine(&[(400.0, 400)]), sine(&[(450.0, 400)])),
-        ];
-        for hz in crate::dtmf::LOW_HZ.into_iter().chain(crate::dtmf::HIGH_HZ) {
-            all.push(sine(&[(hz, 400)]));
-        }
-        // A sweep through everything.
-        let mut phase = 0.0;
-        all.push(
-            (0..80_000)
-                .map(|n| {
-                    phase += std::f64::consts::TAU * (300.0 + f64::from(n) * 0.04) / 8_000.0;
-                    (12_000.0 * phase.sin()) as i16
-                })
-                .collect(),
-        );
-        for (index, samples) in all.iter().enumerate() {
-            assert_eq!(keys_in(samples), "", "signal {index}");
-        }
-    }
-
-    /// A stretch of a stream: a key's tones, noise, silence, or nothing that was received.
-    #[derive(Debug, Clone)]
-    enum Stretch {
-        Tone(u8, i16),
-        Noise(i16),
-        Silence,
-        Lost,
-    }
-
-    fn stretches() -> impl Strategy<Value = Vec<(Stretch, u16)>> {
-        let stretch = prop_oneof![
-            (0u8..16, 10i16..16_000).prop_map(|(code, level)| Stretch::Tone(code, level)),
-            (1i16..i16::MAX).prop_map(Stretch::Noise),
-            Just(Stretch::Silence),
-            Just(Stretch::Lost),
-        ];
-        prop::collection::vec((stretch, 1u16..2_500), 1..24)
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(200))]
-        /// Whatever comes: each key that began ends before the next begins, and time never goes
-        /// back.
-        #[test]
-        fn each_key_ends_before_the_next_begins(stretches in stretches()) {
-            let mut detector = Detector::new(DetectorConfig::default());
-            let mut told = Vec::new();
-            let mut state = 1u32;
-            for (stretch, length) in stretches {
-                let mut samples = vec![0i16; usize::from(length)];
-                match stretch {
-                    Stretch::Lost => {
-                        detector.gap(length.into(), &mut |d| told.push(d));
-                        continue;
-                    }
-                    Stretch::Silence => {}
-                    Stretch::Noise(most) => {
-                        for x in &mut samples {
-                            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                            *x = ((state >> 16) as i16) % most;
-                        }
-                    }
-                    Stretch::Tone(code, level) => {
-                        let (low, high) = Digit::from_event(code).unwrap().frequencies();
-                        for (n, x) in samples.iter_mut().enumerate() {
-                            let turn = std::f64::consts::TAU * n as f64 / 8_000.0;
-                            let both = (turn * low).sin() + (turn * high).sin();
-                            *x = (both * f64::from(level)) as i16;
-                        }
-                    }
-                }
-                detector.feed(&samples, &mut |d| told.push(d));
-            }
-            detector.finish(&mut |d| told.push(d));
-            let (mut sounding, mut last) = (None, 0);
-            for detection in told {
-                match detection {
-                    Detection::Began { digit, start_sample, decided_sample, .. } => {
-                        prop_assert_eq!(sounding.replace(digit), None);
-                        prop_assert!(last <= start_sample && start_sample <= decided_sample);
-                    }
-                    Detection::Ended { digit, start_sample, end_sample, .. } => {
-                        prop_assert_eq!(sounding.take(), Some(digit));
-                        prop_assert!(start_sample <= end_sample);
-                        last = end_sample;
-                    }
-                }
-            }
-            prop_assert_eq!(sounding, None);
-        }
-    }
-}
+mod tests;

@@ -13,13 +13,8 @@ const NAMES: [char; 16] = [
 pub const LOW_HZ: [f64; 4] = [697.0, 770.0, 852.0, 941.0];
 /// Column (high group) frequencies in hertz.
 pub const HIGH_HZ: [f64; 4] = [1209.0, 1336.0, 1477.0, 1633.0];
-/// The keypad: row, then column.
-const KEYPAD: [[char; 4]; 4] = [
-    ['1', '2', '3', 'A'],
-    ['4', '5', '6', 'B'],
-    ['7', '8', '9', 'C'],
-    ['*', '0', '#', 'D'],
-];
+/// The keypad by event codes: row, then column.
+const KEYPAD: [[u8; 4]; 4] = [[1, 2, 3, 12], [4, 5, 6, 13], [7, 8, 9, 14], [10, 0, 11, 15]];
 
 impl Digit {
     /// The hash key.
@@ -58,23 +53,13 @@ impl Digit {
 
     /// From row and column of the keypad, each 0 to 3.
     pub fn from_row_column(row: usize, column: usize) -> Option<Digit> {
-        KEYPAD
-            .get(row)
-            .and_then(|r| r.get(column))
-            .and_then(|c| Digit::from_char(*c))
+        Some(Digit(*KEYPAD.get(row)?.get(column)?))
     }
 
     /// Row and column on the keypad, each 0 to 3.
     pub fn row_column(self) -> (usize, usize) {
-        let name = self.as_char();
-        for (row, keys) in KEYPAD.iter().enumerate() {
-            for (column, key) in keys.iter().enumerate() {
-                if *key == name {
-                    return (row, column);
-                }
-            }
-        }
-        (3, 1)
+        let place = KEYPAD.iter().flatten().position(|code| *code == self.0);
+        place.map_or((3, 1), |place| (place / 4, place % 4))
     }
 
     /// Low and high frequency in hertz.
@@ -103,6 +88,12 @@ mod tests {
             assert_eq!(Digit::from_event(digit.event()), Some(digit));
         }
         assert_eq!(Digit::HASH.frequencies(), (941.0, 1477.0));
+        let names: String = (0..4)
+            .flat_map(|row| (0..4).map(move |column| (row, column)))
+            .filter_map(|(row, column)| Digit::from_row_column(row, column))
+            .map(Digit::as_char)
+            .collect();
+        assert_eq!(names, "123A456B789C*0#D");
         assert_eq!(Digit::from_event(16), None);
     }
 }

@@ -3,26 +3,31 @@
 //! The window is as long as a key must last, so that length needs no measure of its own: a burst
 //! that fills a share `f` of the window leaves `f (1 - f)` of its power unexplained by steady
 //! tones, 4 dB below the tones at 23 ms, and none at 32 ms.
+//!
+//! About the middle of the window cosines are even and sines odd, so that the normal equations
+//! fall into two of two unknowns, whose coefficients are known in closed form (Dirichlet's kernel
+//! and its derivative). Of the audio it takes four sums a tone.
 
-// Matrix code reads by its indices.
+// Lanes are read by their numbers, so that the compiler sees vectors.
 #![allow(clippy::needless_range_loop)]
 
-use std::sync::LazyLock;
-
+use super::bank::Kernel;
+use super::dbm0;
 use super::measures::{Measures, Refusal};
-pub use super::tones::BLOCK;
-use super::tones::{BLOCKS, RATE, TONES, TONES_HZ, WINDOW};
-use super::{amplitude, dbm0};
+use super::presence::Place;
+use super::rescue::{RESCUE_DB, rescue};
+use super::tones::{RATE, TONES_HZ, WINDOW};
+use super::turns::cos_sin;
 
 /// The limits within which a fit is a key.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Weakest level of a tone in dBm0.
-    pub weakest_dbm0: f32,
-    /// Greatest level of the high tone over the low one in dB.
-    pub high_stronger_db: f32,
-    /// Greatest level of the low tone over the high one in dB.
-    pub high_weaker_db: f32,
+    /// Least amplitude of a tone in sample units.
+    pub weakest: f32,
+    /// Greatest amplitude of the high tone over the low one's.
+    pub high_over_low: f32,
+    /// Greatest amplitude of the low tone over the high one's.
+    pub low_over_high: f32,
     /// Frequency tolerance as a share of the nominal frequency.
     pub tolerance: f32,
     /// Frequency tolerance in hertz, added to the share.
@@ -34,451 +39,406 @@ pub struct Limits {
 }
 
 impl Limits {
-    fn tolerance_at(&self, nominal: f32) -> f32 {
+    /// The tolerance in hertz at this nominal frequency.
+    pub fn tolerance_at(&self, nominal: f32) -> f32 {
         nominal * self.tolerance + self.tolerance_hz
-    }
-}
-
-/// Most sinusoids fitted at once: two of the key, two of a dial tone beneath it.
-const MOST_TONES: usize = 4;
-const MOST_UNKNOWNS: usize = MOST_TONES * 2;
-
-/// Sum of products, in eight lanes so that it vectorises with one fixed order of additions.
-#[inline(always)]
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0f32; 8];
-    for (a, b) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
-        for lane in 0..8 {
-            lanes[lane] += a[lane] * b[lane];
-        }
-    }
-    ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5]))
-        + ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]))
-}
-
-/// Fills eight lanes of a sinusoid from the first of them.
-#[inline(always)]
-pub fn lanes(step: f32, s: &mut [f32; 8], c: &mut [f32; 8]) {
-    let (step_s, step_c) = step.sin_cos();
-    for lane in 1..8 {
-        c[lane] = c[lane - 1] * step_c - s[lane - 1] * step_s;
-        s[lane] = s[lane - 1] * step_c + c[lane - 1] * step_s;
-    }
-}
-
-/// A sinusoid over the window, phase 0 at its middle.
-struct Wave {
-    cos: [f32; WINDOW],
-    sin: [f32; WINDOW],
-}
-
-impl Wave {
-    const ZERO: Wave = Wave {
-        cos: [0.0; WINDOW],
-        sin: [0.0; WINDOW],
-    };
-
-    /// Makes it the sinusoid of this step in radians a sample.
-    #[inline(always)]
-    fn tune(&mut self, step: f32) {
-        let mut c = [0f32; 8];
-        let mut s = [0f32; 8];
-        (s[0], c[0]) = (step * -(WINDOW as f32 - 1.0) / 2.0).sin_cos();
-        lanes(step, &mut s, &mut c);
-        let (turn_s, turn_c) = (step * 8.0).sin_cos();
-        for (cos, sin) in self
-            .cos
-            .chunks_exact_mut(8)
-            .zip(self.sin.chunks_exact_mut(8))
-        {
-            cos.copy_from_slice(&c);
-            sin.copy_from_slice(&s);
-            for lane in 0..8 {
-                let turned = c[lane] * turn_c - s[lane] * turn_s;
-                s[lane] = s[lane] * turn_c + c[lane] * turn_s;
-                c[lane] = turned;
-            }
-        }
     }
 }
 
 /// What a least-squares fit found.
 #[derive(Debug, Clone, Copy)]
-struct Fit {
-    hz: [f32; MOST_TONES],
-    amplitude: [f32; MOST_TONES],
-    /// Mean power of the two key tones.
-    signal: f32,
+pub struct Fit {
+    /// Frequencies of both tones in hertz.
+    pub hz: [f32; 2],
+    /// Their amplitudes.
+    pub amplitude: [f32; 2],
+    /// Mean power of the two tones.
+    pub signal: f32,
     /// Mean power of what the tones leave unexplained.
-    rest: f32,
+    pub rest: f32,
+    /// Frequencies in hertz of the last sums that were taken of the audio, and the amplitudes of
+    /// cosine and sine, phase 0 in the middle of the window, found with them.
+    pub waves: [(f32, [f32; 2]); 2],
 }
 
 impl Fit {
-    fn snr_db(&self) -> f32 {
+    /// Power of the tones over the rest in dB, 60 at most.
+    pub fn snr_db(&self) -> f32 {
         (10.0 * (self.signal / self.rest.max(self.signal * 1e-6).max(1e-9)).log10()).min(60.0)
     }
 }
 
-/// Judges whether this window, whose tones have these rough frequencies, is the key of `row` and
-/// `column`.
-#[inline(always)]
+/// What became of a window.
+#[derive(Debug, Clone, Copy)]
+pub struct Judged {
+    /// What was found in it.
+    pub fit: Fit,
+    /// Least ratio of tones to rest that was asked for away from the edge of the frequencies, in dB.
+    asked_db: f32,
+    /// `None` if it is a key.
+    pub refusal: Option<Refusal>,
+}
+
+impl Judged {
+    /// What was measured, of the key in this place.
+    #[inline]
+    pub fn measures(&self, place: Place, limits: &Limits) -> Measures {
+        let fit = &self.fit;
+        let off = off(fit, place, limits);
+        // 10 dB above the least ratio of tones to rest leaves no doubt.
+        let over = fit.snr_db() - self.asked_db - edge_db(off);
+        let inside = (1.0 - off).min(over / 10.0);
+        Measures {
+            low_hz: fit.hz[0],
+            high_hz: fit.hz[1],
+            low_dbm0: dbm0(fit.amplitude[0]),
+            high_dbm0: dbm0(fit.amplitude[1]),
+            snr_db: fit.snr_db(),
+            confidence: (0.5 + inside / 2.0).clamp(0.0, 1.0),
+        }
+    }
+}
+
+/// Judges whether this window, whose tones have these rough frequencies, is the key in this place.
 pub fn judge(
-    window: &[f32; WINDOW],
-    row: u8,
-    column: u8,
+    kernel: Kernel,
+    window: &[i16; WINDOW],
+    place: Place,
     rough: [f32; 2],
     limits: &Limits,
-) -> Result<Measures, (Refusal, Option<Measures>)> {
-    let picks = [usize::from(row & 3), 4 + usize::from(column & 3)];
-    let mut hz = [0f32; MOST_TONES];
-    hz[..2].copy_from_slice(&rough);
-    let ones = [1f32; WINDOW];
-    let mut rest = [0f32; WINDOW];
-    let plain = solve(window, &ones, hz, 2, &mut rest);
-    let measures = measured(&plain, picks, limits);
-    match check(&plain, picks, limits) {
-        Ok(()) => Ok(measures),
-        // What two tones explain less than this share of is not worth a second look.
-        Err(Refusal::NotTwoTones) if plain.snr_db() > HOPELESS_DB => {
-            rescue(window, &plain, &rest, picks, limits)
-                .ok_or((Refusal::NotTwoTones, Some(measures)))
-        }
-        Err(refusal) => Err((refusal, Some(measures))),
-    }
-}
-
-/// Ratio of two tones to the rest below which nothing can rescue a window.
-const HOPELESS_DB: f32 = -8.0;
-
-/// The correlations of one tone with successive 4 ms blocks of audio, phase 0 at the first
-/// block's middle: a tone at its nominal frequency does not turn from block to block.
-pub struct Blocks {
-    re: [f32; MOST_BLOCKS],
-    im: [f32; MOST_BLOCKS],
-    tone: usize,
-}
-
-/// Blocks looked at in one go: all windows of a look lie on one grid of blocks.
-pub const MOST_BLOCKS: usize = 12;
-
-impl Blocks {
-    /// Correlates `audio`, whole blocks of it, with one of the eight tones.
-    #[inline(always)]
-    pub fn new(audio: &[f32], tone: usize) -> Blocks {
-        let mut blocks = Blocks {
-            re: [0.0; MOST_BLOCKS],
-            im: [0.0; MOST_BLOCKS],
-            tone,
-        };
-        let [cos, sin] = &TONES.block[tone];
-        for (index, block) in audio.chunks_exact(BLOCK).take(MOST_BLOCKS).enumerate() {
-            let (c, s) = (dot(block, cos), -dot(block, sin));
-            let [turn_c, turn_s] = TONES.turn[tone][index];
-            blocks.re[index] = c * turn_c + s * turn_s;
-            blocks.im[index] = s * turn_c - c * turn_s;
-        }
-        blocks
-    }
-
-    /// The amplitude of a tone that turns by this much a block, over block `middle` and half of
-    /// both its neighbours.
-    pub fn amplitude(&self, middle: usize, [c, s]: [f32; 2]) -> f32 {
-        let at = |index: usize| {
-            let index = index.min(MOST_BLOCKS - 1);
-            (self.re[index], self.im[index])
-        };
-        let (re, im) = at(middle);
-        let (before_re, before_im) = at(middle.saturating_sub(1));
-        let (after_re, after_im) = at(middle + 1);
-        let re = re + 0.5 * (before_re * c - before_im * s + after_re * c + after_im * s);
-        let im = im + 0.5 * (before_im * c + before_re * s + after_im * c - after_re * s);
-        (re * re + im * im).sqrt() / BLOCK as f32
-    }
-
-    /// Whether the tone could be steady over the first `count` blocks: a rough and quick look.
-    #[inline(always)]
-    pub fn may_be_steady(&self, count: usize, limits: &Limits) -> bool {
-        let (re, im) = (&self.re[..count], &self.im[..count]);
-        let (mut c, mut s) = (0f32, 0f32);
-        let mut power = re[0] * re[0] + im[0] * im[0];
-        for m in 1..count {
-            c += re[m] * re[m - 1] + im[m] * im[m - 1];
-            s += im[m] * re[m - 1] - re[m] * im[m - 1];
-            power += re[m] * re[m] + im[m] * im[m];
-        }
-        let share = (count - 1) as f32 / count as f32;
-        if (c * c + s * s).sqrt() < STEADY_FRAME * power * share {
-            return false;
-        }
-        let hertz = RATE as f32 / BLOCK as f32 / std::f32::consts::TAU;
-        let most = limits.tolerance_at(TONES_HZ[self.tone] as f32) + COARSE_FRAME_HZ;
-        (s.atan2(c) * hertz).abs() <= most
-    }
-
-    /// The frequency of the tone in the window that begins with block `first`, from the turning
-    /// of its phase; refuses what is not steady or far off.
-    #[inline(always)]
-    pub fn frequency(&self, first: usize, limits: &Limits) -> Result<f32, Refusal> {
-        let (Some(re), Some(im)) = (
-            self.re.get(first..first + BLOCKS),
-            self.im.get(first..first + BLOCKS),
-        ) else {
-            return Err(Refusal::NotSteady);
-        };
-        let lag = |lag: usize| {
-            let (mut c, mut s) = (0f32, 0f32);
-            for m in lag..BLOCKS {
-                c += re[m] * re[m - lag] + im[m] * im[m - lag];
-                s += im[m] * re[m - lag] - re[m] * im[m - lag];
-            }
-            (c, s)
-        };
-        let mut power = 1e-9f32;
-        for m in 0..BLOCKS {
-            power += re[m] * re[m] + im[m] * im[m];
-        }
-        let (c, s) = lag(1);
-        // A steady tone keeps its power from block to block.
-        if (c * c + s * s).sqrt() < STEADY_BLOCKS * power * ((BLOCKS - 1) as f32 / BLOCKS as f32) {
-            return Err(Refusal::NotSteady);
-        }
-        let coarse = s.atan2(c);
-        let nominal = TONES_HZ[self.tone] as f32;
-        let hertz = RATE as f32 / BLOCK as f32 / std::f32::consts::TAU;
-        let most = limits.tolerance_at(nominal) + limits.rough_hz;
-        if (coarse * hertz).abs() > most + COARSE_HZ {
-            return Err(Refusal::OffFrequency);
-        }
-        // The longer lag turns three times as far: its angle is taken near three times the
-        // coarse one.
-        let (c3, s3) = lag(3);
-        let (sin3, cos3) = (coarse * 3.0).sin_cos();
-        let turn = coarse + (s3 * cos3 - c3 * sin3).atan2(c3 * cos3 + s3 * sin3) / 3.0;
-        let (turn_s, turn_c) = turn.sin_cos();
-        let (mut c, mut s) = (1f32, 0f32);
-        let (mut sum_re, mut sum_im) = (0f32, 0f32);
-        for m in 0..BLOCKS {
-            sum_re += re[m] * c + im[m] * s;
-            sum_im += im[m] * c - re[m] * s;
-            (c, s) = (c * turn_c - s * turn_s, s * turn_c + c * turn_s);
-        }
-        if sum_re * sum_re + sum_im * sum_im < STEADY * BLOCKS as f32 * power {
-            return Err(Refusal::NotSteady);
-        }
-        if (turn * hertz).abs() > most {
-            return Err(Refusal::OffFrequency);
-        }
-        Ok(nominal + turn * hertz)
-    }
-}
-
-/// Whether two tones are there in the first and the last block of the window that begins with
-/// block `first`. Where they are not, a window beside it holds more of the key, or the key is too
-/// short; half a block has a quarter of the power.
-pub fn fills(low: &Blocks, high: &Blocks, first: usize) -> bool {
-    let power = |m: usize| {
-        low.re[m] * low.re[m]
-            + low.im[m] * low.im[m]
-            + high.re[m] * high.re[m]
-            + high.im[m] * high.im[m]
+) -> Judged {
+    let plain = kernel.wide(
+        #[inline(always)]
+        || two_tones(&Folded::of(window), rough),
+    );
+    let mut judged = Judged {
+        fit: plain,
+        asked_db: limits.snr_db,
+        refusal: check(&plain, place, limits, limits.snr_db).err(),
     };
-    if first + BLOCKS > MOST_BLOCKS {
-        return false;
-    }
-    let all: f32 = (first..first + BLOCKS).map(power).sum();
-    let ends = power(first).min(power(first + BLOCKS - 1));
-    ends * BLOCKS as f32 >= LEAST_END * all
-}
-
-/// Least power of an end block as a share of the mean.
-const LEAST_END: f32 = 0.15;
-
-/// Least coherence of the blocks of a tone.
-const STEADY: f32 = 0.7;
-/// Least agreement of neighbouring blocks, of which each alone also hears the other tone.
-const STEADY_BLOCKS: f32 = 0.55;
-/// The same over one frame, which the edge of a click or a strong other tone spoils sooner.
-const STEADY_FRAME: f32 = 0.45;
-/// How far the estimate from one frame may be off.
-const COARSE_FRAME_HZ: f32 = 40.0;
-/// How far the first estimate from neighbouring blocks may be off.
-const COARSE_HZ: f32 = 25.0;
-
-/// Fits `count` sinusoids, refining their frequencies, over the samples whose weight is 1.
-#[inline(always)]
-fn solve(
-    window: &[f32; WINDOW],
-    weight: &[f32; WINDOW],
-    mut hz: [f32; MOST_TONES],
-    count: usize,
-    rest: &mut [f32; WINDOW],
-) -> Fit {
-    let kept = weight.iter().sum::<f32>().max(1.0);
-    let mut angles = [[0f32; 2]; MOST_TONES];
-    let mut waves = [const { Wave::ZERO }; MOST_TONES];
-    const REFINEMENTS: usize = 2;
-    for round in 0..=REFINEMENTS {
-        for (wave, hz) in waves.iter_mut().zip(hz).take(count) {
-            wave.tune(hz * (std::f32::consts::TAU / RATE as f32));
-        }
-        angles = amplitudes(window, weight, &waves, count);
-        rest.copy_from_slice(window);
-        for (wave, [a, b]) in waves.iter().zip(angles).take(count) {
-            for n in 0..WINDOW {
-                rest[n] -= a * wave.cos[n] + b * wave.sin[n];
-            }
-        }
-        if round == REFINEMENTS || (round == 0 && hopeless(&angles, weight, rest, kept)) {
-            break;
-        }
-        // One Gauss-Newton step for each frequency: d/dw (a cos wt + b sin wt) = t (b cos wt - a sin wt).
-        for (k, wave) in waves.iter().enumerate().take(count) {
-            let [a, b] = angles[k];
-            let (mut num, mut den) = ([0f32; 8], [1e-6f32; 8]);
-            for at in (0..WINDOW).step_by(8) {
-                for lane in 0..8 {
-                    let n = at + lane;
-                    let t = n as f32 - (WINDOW as f32 - 1.0) / 2.0;
-                    let slope = t * (b * wave.cos[n] - a * wave.sin[n]) * weight[n];
-                    num[lane] += slope * rest[n];
-                    den[lane] += slope * slope;
-                }
-            }
-            let step = num.iter().sum::<f32>() / den.iter().sum::<f32>();
-            let most = 10.0;
-            hz[k] += (step * (RATE as f32 / std::f32::consts::TAU)).clamp(-most, most);
-        }
-    }
-    let mut fit = Fit {
-        hz,
-        amplitude: [0.0; MOST_TONES],
-        signal: 0.0,
-        rest: 0.0,
-    };
-    for (k, [a, b]) in angles.into_iter().enumerate().take(count) {
-        let power = a * a + b * b;
-        fit.amplitude[k] = power.sqrt();
-        if k < 2 {
-            fit.signal += power / 2.0;
-        }
-    }
-    let mut masked = *rest;
-    for n in 0..WINDOW {
-        masked[n] *= weight[n];
-    }
-    fit.rest = dot(&masked, &masked) / kept;
-    fit
-}
-
-/// Whether the first, rough fit explains too little for a better one to matter.
-#[inline(always)]
-fn hopeless(
-    angles: &[[f32; 2]; MOST_TONES],
-    weight: &[f32; WINDOW],
-    rest: &[f32; WINDOW],
-    kept: f32,
-) -> bool {
-    let signal: f32 = angles.iter().map(|[a, b]| (a * a + b * b) / 2.0).sum();
-    let mut masked = *rest;
-    for n in 0..WINDOW {
-        masked[n] *= weight[n];
-    }
-    signal * 10.0 < dot(&masked, &masked) / kept
-}
-
-/// The cosine and sine amplitudes of every wave: weighted normal equations, solved by Cholesky.
-#[inline(always)]
-fn amplitudes(
-    window: &[f32; WINDOW],
-    weight: &[f32; WINDOW],
-    waves: &[Wave; MOST_TONES],
-    count: usize,
-) -> [[f32; 2]; MOST_TONES] {
-    let size = count * 2;
-    let mut columns: [&[f32; WINDOW]; MOST_UNKNOWNS] = [window; MOST_UNKNOWNS];
-    for (k, wave) in waves.iter().enumerate().take(count) {
-        columns[k * 2] = &wave.cos;
-        columns[k * 2 + 1] = &wave.sin;
-    }
-    let mut gram = [[0f64; MOST_UNKNOWNS]; MOST_UNKNOWNS];
-    let mut right = [0f64; MOST_UNKNOWNS];
-    let mut weighted = [0f32; WINDOW];
-    for i in 0..size {
-        for n in 0..WINDOW {
-            weighted[n] = columns[i][n] * weight[n];
-        }
-        right[i] = f64::from(dot(&weighted, window));
-        for j in 0..=i {
-            gram[i][j] = f64::from(dot(&weighted, columns[j]));
-        }
-        // Two tones that coincide would make the system singular.
-        gram[i][i] += 1e-3;
-    }
-    for i in 0..size {
-        for j in 0..=i {
-            let mut sum = gram[i][j];
-            for k in 0..j {
-                sum -= gram[i][k] * gram[j][k];
-            }
-            gram[i][j] = if i == j {
-                sum.max(1e-9).sqrt()
-            } else {
-                sum / gram[j][j]
+    // What two tones explain less than this share of is not worth a second look.
+    if judged.refusal == Some(Refusal::NotTwoTones) && plain.signal > HOPELESS * plain.rest {
+        let rescued = kernel.wide(
+            #[inline(always)]
+            || rescue(window, &plain, place, limits),
+        );
+        if let Some(fit) = rescued {
+            judged = Judged {
+                fit,
+                asked_db: limits.snr_db + RESCUE_DB,
+                refusal: None,
             };
         }
     }
-    for i in 0..size {
-        for k in 0..i {
-            right[i] -= gram[i][k] * right[k];
-        }
-        right[i] /= gram[i][i];
-    }
-    for i in (0..size).rev() {
-        for k in i + 1..size {
-            right[i] -= gram[k][i] * right[k];
-        }
-        right[i] /= gram[i][i];
-    }
-    let mut angles = [[0f32; 2]; MOST_TONES];
-    for k in 0..count {
-        angles[k] = [right[k * 2] as f32, right[k * 2 + 1] as f32];
-    }
-    angles
+    judged
 }
 
-/// Holds a fit against the limits.
-fn check(fit: &Fit, picks: [usize; 2], limits: &Limits) -> Result<(), Refusal> {
-    let off = off(fit, picks, limits);
+/// Ratio of two tones to the rest below which nothing can rescue a window, -8 dB.
+const HOPELESS: f32 = 0.158_489_32;
+
+/// Half a window: samples outwards from its middle.
+const HALF: usize = WINDOW / 2;
+/// Samples side by side.
+const LANES: usize = 16;
+
+/// A window folded about its middle.
+struct Folded {
+    even: [f32; HALF],
+    odd: [f32; HALF],
+    /// The sum of all squares.
+    energy: f32,
+}
+
+impl Folded {
+    #[inline(always)]
+    fn of(window: &[i16; WINDOW]) -> Folded {
+        let mut folded = Folded {
+            even: [0.0; HALF],
+            odd: [0.0; HALF],
+            energy: 0.0,
+        };
+        for k in 0..HALF {
+            let after = i32::from(window[HALF + k]);
+            let before = i32::from(window[HALF - 1 - k]);
+            folded.even[k] = (after + before) as f32;
+            folded.odd[k] = (after - before) as f32;
+        }
+        let mut energy = [0f32; LANES];
+        for at in (0..HALF).step_by(LANES) {
+            for lane in 0..LANES {
+                let (even, odd) = (folded.even[at + lane], folded.odd[at + lane]);
+                energy[lane] += even * even + odd * odd;
+            }
+        }
+        folded.energy = sum(energy) / 2.0;
+        folded
+    }
+}
+
+/// The sum of all lanes in a fixed order.
+#[inline(always)]
+fn sum(lanes: [f32; LANES]) -> f32 {
+    let mut eight = [0f32; 8];
+    for k in 0..8 {
+        eight[k] = lanes[k] + lanes[k + 8];
+    }
+    let mut four = [0f32; 4];
+    for k in 0..4 {
+        four[k] = eight[k] + eight[k + 4];
+    }
+    (four[0] + four[2]) + (four[1] + four[3])
+}
+
+/// The window held against a sinusoid, and the sinusoid itself at half a sample and at half a
+/// window from the middle.
+#[derive(Clone, Copy)]
+struct Held {
+    /// Audio times cosine.
+    cos: f32,
+    /// Audio times sine.
+    sin: f32,
+    /// Audio times cosine times distance.
+    far_cos: f32,
+    /// Audio times sine times distance.
+    far_sin: f32,
+    /// Cosine and sine of half a step.
+    step: (f32, f32),
+    /// Cosine and sine of half a window.
+    reach: (f32, f32),
+}
+
+/// A sinusoid on its way outwards from the middle, and the audio held against it so far.
+struct Wave {
+    c: [f32; LANES],
+    s: [f32; LANES],
+    step: (f32, f32),
+    turn: (f32, f32),
+    cos: [f32; LANES],
+    sin: [f32; LANES],
+    far_cos: [f32; LANES],
+    far_sin: [f32; LANES],
+}
+
+impl Wave {
+    #[inline(always)]
+    fn new(hz: f32) -> Wave {
+        let turns = hz * (1.0 / RATE as f32);
+        let (mut c, mut s) = ([0f32; LANES], [0f32; LANES]);
+        for lane in 0..LANES {
+            (c[lane], s[lane]) = cos_sin(turns * (lane as f32 + 0.5));
+        }
+        let step = (c[0], s[0]);
+        Wave {
+            turn: plus((c[LANES - 1], s[LANES - 1]), step),
+            step,
+            c,
+            s,
+            cos: [0.0; LANES],
+            sin: [0.0; LANES],
+            far_cos: [0.0; LANES],
+            far_sin: [0.0; LANES],
+        }
+    }
+
+    #[inline(always)]
+    fn take(
+        &mut self,
+        even: &[f32; LANES],
+        odd: &[f32; LANES],
+        even_far: &[f32; LANES],
+        odd_far: &[f32; LANES],
+    ) {
+        let (turn_c, turn_s) = self.turn;
+        for lane in 0..LANES {
+            let (c, s) = (self.c[lane], self.s[lane]);
+            self.cos[lane] += even[lane] * c;
+            self.sin[lane] += odd[lane] * s;
+            self.far_cos[lane] += odd_far[lane] * c;
+            self.far_sin[lane] += even_far[lane] * s;
+            self.c[lane] = c * turn_c - s * turn_s;
+            self.s[lane] = s * turn_c + c * turn_s;
+        }
+    }
+
+    #[inline(always)]
+    fn held(&self) -> Held {
+        Held {
+            cos: sum(self.cos),
+            sin: sum(self.sin),
+            far_cos: sum(self.far_cos),
+            far_sin: sum(self.far_sin),
+            step: self.step,
+            // Sixteen samples, doubled three times.
+            reach: double(double(double(self.turn))),
+        }
+    }
+}
+
+#[inline(always)]
+fn hold(folded: &Folded, hz: [f32; 2]) -> (Held, Held) {
+    let (mut low, mut high) = (Wave::new(hz[0]), Wave::new(hz[1]));
+    for at in (0..HALF).step_by(LANES) {
+        let (mut even, mut odd) = ([0f32; LANES], [0f32; LANES]);
+        even.copy_from_slice(&folded.even[at..at + LANES]);
+        odd.copy_from_slice(&folded.odd[at..at + LANES]);
+        let (mut even_far, mut odd_far) = ([0f32; LANES], [0f32; LANES]);
+        for lane in 0..LANES {
+            let far = at as f32 + (lane as f32 + 0.5);
+            even_far[lane] = even[lane] * far;
+            odd_far[lane] = odd[lane] * far;
+        }
+        low.take(&even, &odd, &even_far, &odd_far);
+        high.take(&even, &odd, &even_far, &odd_far);
+    }
+    (low.held(), high.held())
+}
+
+/// Twice the angle.
+#[inline(always)]
+fn double((c, s): (f32, f32)) -> (f32, f32) {
+    (c * c - s * s, 2.0 * c * s)
+}
+
+/// The cosines of an angle at all samples of a window, summed, and the sines, each times its
+/// distance from the middle: Dirichlet's kernel, and its derivative the other way round. Of the
+/// angle are given cosine and sine of its half and of its 128-fold.
+#[inline(always)]
+fn dirichlet(half: (f32, f32), reach: (f32, f32)) -> (f32, f32) {
+    let sum = reach.1 / half.1;
+    (sum, (0.5 * sum * half.0 - HALF as f32 * reach.0) / half.1)
+}
+
+/// Cosine and sine of a sum of two angles.
+#[inline(always)]
+fn plus(a: (f32, f32), b: (f32, f32)) -> (f32, f32) {
+    (a.0 * b.0 - a.1 * b.1, a.1 * b.0 + a.0 * b.1)
+}
+
+/// Cosine and sine of an angle less another.
+#[inline(always)]
+fn minus(a: (f32, f32), b: (f32, f32)) -> (f32, f32) {
+    (a.0 * b.0 + a.1 * b.1, a.1 * b.0 - a.0 * b.1)
+}
+
+/// Fits two sinusoids, refining their frequencies. The last refinement is too small to be worth
+/// new sums: what it explains is reckoned.
+#[inline(always)]
+fn two_tones(folded: &Folded, mut hz: [f32; 2]) -> Fit {
+    const N: f32 = WINDOW as f32;
+    /// The sum of the squares of all distances from the middle, over two.
+    const SPREAD: f32 = N * (N * N - 1.0) / 24.0;
+    const PER_RADIAN: f32 = (RATE / std::f64::consts::TAU) as f32;
+    let mut fit = Fit {
+        hz,
+        amplitude: [0.0; 2],
+        signal: 0.0,
+        rest: 0.0,
+        waves: [(0.0, [0.0; 2]); 2],
+    };
+    for round in 0..=MOST_REFINEMENTS {
+        let (x, y) = hold(folded, hz);
+        let (apart, apart_far) = dirichlet(minus(y.step, x.step), minus(y.reach, x.reach));
+        let (both, both_far) = dirichlet(plus(y.step, x.step), plus(y.reach, x.reach));
+        let (own_x, own_x_far) = dirichlet(double(x.step), double(x.reach));
+        let (own_y, own_y_far) = dirichlet(double(y.step), double(y.reach));
+        // Cosines: (a0, a1); sines: (b0, b1).
+        let pair = |xx: f32, xy: f32, yy: f32, x: f32, y: f32| {
+            let over = 1.0 / (xx * yy - xy * xy).max(1e-9);
+            [(x * yy - y * xy) * over, (y * xx - x * xy) * over]
+        };
+        let a = pair(
+            0.5 * (N + own_x),
+            0.5 * (apart + both),
+            0.5 * (N + own_y),
+            x.cos,
+            y.cos,
+        );
+        let b = pair(
+            0.5 * (N - own_x),
+            0.5 * (apart - both),
+            0.5 * (N - own_y),
+            x.sin,
+            y.sin,
+        );
+        let power = [a[0] * a[0] + b[0] * b[0], a[1] * a[1] + b[1] * b[1]];
+        let explained = a[0] * x.cos + a[1] * y.cos + b[0] * x.sin + b[1] * y.sin;
+        fit.hz = hz;
+        fit.waves = [(hz[0], [a[0], b[0]]), (hz[1], [a[1], b[1]])];
+        fit.amplitude = [power[0].sqrt(), power[1].sqrt()];
+        fit.signal = (power[0] + power[1]) / 2.0;
+        fit.rest = ((folded.energy - explained) / N).max(0.0);
+        // The first, rough fit explains too little for a better one to matter.
+        if round == MOST_REFINEMENTS || (round == 0 && fit.signal * 10.0 < fit.rest) {
+            break;
+        }
+        // One Gauss-Newton step for each frequency: d/dw (a cos wt + b sin wt) = t (b cos wt - a sin wt).
+        let (more, less) = (0.5 * (both_far + apart_far), 0.5 * (both_far - apart_far));
+        let slope = [
+            b[0] * x.far_cos
+                - a[0] * x.far_sin
+                - (b[0] * b[1] * more - a[0] * a[1] * less)
+                - 0.5 * own_x_far * (b[0] * b[0] - a[0] * a[0]),
+            b[1] * y.far_cos
+                - a[1] * y.far_sin
+                - (b[1] * b[0] * less - a[1] * a[0] * more)
+                - 0.5 * own_y_far * (b[1] * b[1] - a[1] * a[1]),
+        ];
+        let mut small = true;
+        let mut gain = 0.0;
+        for k in 0..2 {
+            let curve = SPREAD * power[k] + 1e-6;
+            let step = slope[k] / curve * PER_RADIAN;
+            small &= step.abs() < SMALL_HZ;
+            gain += slope[k] * slope[k] / curve;
+            hz[k] += step.clamp(-10.0, 10.0);
+        }
+        if small {
+            fit.hz = hz;
+            fit.rest = (fit.rest - gain / N).max(0.0);
+            break;
+        }
+    }
+    fit
+}
+
+/// How often the frequencies are refined at most.
+const MOST_REFINEMENTS: usize = 2;
+/// A refinement smaller than this is the last. What it explains is known to a hundredth: 50 dB
+/// below the tone.
+const SMALL_HZ: f32 = 0.5;
+
+/// Holds a fit against the limits, with this ratio of tones to rest asked for.
+pub fn check(fit: &Fit, place: Place, limits: &Limits, asked_db: f32) -> Result<(), Refusal> {
+    let off = off(fit, place, limits);
     if off > 1.0 {
         return Err(Refusal::OffFrequency);
     }
-    let [low, high] = [fit.amplitude[0], fit.amplitude[1]];
-    if low.min(high) < amplitude(limits.weakest_dbm0) {
+    let [low, high] = fit.amplitude;
+    if low.min(high) < limits.weakest {
         return Err(Refusal::TooWeak);
     }
-    let twist = dbm0(high) - dbm0(low);
-    if twist > limits.high_stronger_db || -twist > limits.high_weaker_db {
+    if high > low * limits.high_over_low || low > high * limits.low_over_high {
         return Err(Refusal::Twist);
     }
-    if fit.snr_db() < least_snr_db(off, limits) {
+    if fit.snr_db() < asked_db + edge_db(off) {
         return Err(Refusal::NotTwoTones);
     }
     Ok(())
 }
 
 /// How far the worse of both tones is off, as a share of its tolerance.
-fn off(fit: &Fit, picks: [usize; 2], limits: &Limits) -> f32 {
-    let share = |k: usize| {
-        let nominal = TONES_HZ[picks[k]] as f32;
-        (fit.hz[k] - nominal).abs() / limits.tolerance_at(nominal)
+fn off(fit: &Fit, place: Place, limits: &Limits) -> f32 {
+    let share = |hz: f32, tone: usize| {
+        let nominal = TONES_HZ[tone] as f32;
+        (hz - nominal).abs() / limits.tolerance_at(nominal)
     };
-    share(0).max(share(1))
+    share(fit.hz[0], place.row & 3).max(share(fit.hz[1], 4 + (place.column & 3)))
 }
 
 /// A tone near the edge of its tolerance must stand out more: a keypad is off or its line is
 /// noisy, and what is both is mostly speech. Q.24's 1.5 % lies at 0.8 of the tolerance.
-fn least_snr_db(off: f32, limits: &Limits) -> f32 {
-    limits.snr_db + EDGE_DB * ((off - EDGE_FROM) / (1.0 - EDGE_FROM)).max(0.0)
+fn edge_db(off: f32) -> f32 {
+    EDGE_DB * ((off - EDGE_FROM) / (1.0 - EDGE_FROM)).max(0.0)
 }
 
 /// How much more is asked for at the very edge.
@@ -486,198 +446,108 @@ const EDGE_DB: f32 = 8.0;
 /// The share of the tolerance from which on more is asked for.
 const EDGE_FROM: f32 = 0.6;
 
-fn measured(fit: &Fit, picks: [usize; 2], limits: &Limits) -> Measures {
-    let off = off(fit, picks, limits);
-    // 10 dB above the least ratio of tones to rest leaves no doubt.
-    let inside = (1.0 - off).min((fit.snr_db() - least_snr_db(off, limits)) / 10.0);
-    Measures {
-        low_hz: fit.hz[0],
-        high_hz: fit.hz[1],
-        low_dbm0: dbm0(fit.amplitude[0]),
-        high_dbm0: dbm0(fit.amplitude[1]),
-        snr_db: fit.snr_db(),
-        confidence: (0.5 + inside / 2.0).clamp(0.0, 1.0),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dtmf::Digit;
+    use proptest::prelude::*;
 
-/// A second look at a window that two tones alone do not explain: samples that were clipped or
-/// struck by an impulse are left out, and a dial tone beneath is fitted along. Each asks for more
-/// than the plain fit, since each explains more with more unknowns.
-#[inline(always)]
-fn rescue(
-    window: &[f32; WINDOW],
-    plain: &Fit,
-    rest: &[f32; WINDOW],
-    picks: [usize; 2],
-    limits: &Limits,
-) -> Option<Measures> {
-    let strict = Limits {
-        snr_db: limits.snr_db + RESCUE_DB,
-        ..*limits
-    };
-    let fit = unclipped(window, plain)
-        .filter(|fit| check(fit, picks, &strict).is_ok())
-        .or_else(|| {
-            without_impulses(window, plain, rest).filter(|fit| check(fit, picks, &strict).is_ok())
-        })
-        .or_else(|| over_dial_tone(window, plain, rest, picks, &strict))?;
-    Some(measured(&fit, picks, &strict))
-}
-
-/// How much more a second look asks for.
-const RESCUE_DB: f32 = 2.0;
-/// Samples this close to the largest lie at the rail.
-const RAIL: f32 = 0.965;
-
-/// The fit without the samples at the rail, if enough lie there and the tones would pass it.
-#[inline(always)]
-fn unclipped(window: &[f32; WINDOW], plain: &Fit) -> Option<Fit> {
-    let largest = window.iter().fold(0f32, |most, x| most.max(x.abs()));
-    let rail = largest * RAIL;
-    let mut weight = [1f32; WINDOW];
-    let mut railed = 0;
-    for (weight, x) in weight.iter_mut().zip(window) {
-        if x.abs() >= rail {
-            *weight = 0.0;
-            railed += 1;
+    fn limits() -> Limits {
+        Limits {
+            weakest: 100.0,
+            high_over_low: 2.0,
+            low_over_high: 3.0,
+            tolerance: 0.015,
+            tolerance_hz: 5.5,
+            snr_db: 7.0,
+            rough_hz: 8.0,
         }
     }
-    // Two unclipped tones of one level are this close to their peak 3 % of the time at most.
-    if !(WINDOW / 16..=WINDOW * 5 / 8).contains(&railed) {
-        return None;
-    }
-    let mut rest = [0f32; WINDOW];
-    let fit = solve(window, &weight, plain.hz, 2, &mut rest);
-    // What was cut off must lie beyond the rail: the model there is sample minus rest.
-    let beyond = (0..WINDOW)
-        .filter(|n| {
-            let model = window[*n] - rest[*n];
-            weight[*n] == 0.0 && model * window[*n] > 0.0 && model.abs() > rail * 0.9
+
+    /// Two tones of these frequencies, amplitudes and phases in turns.
+    fn window(hz: [f64; 2], amplitude: [f64; 2], phase: [f64; 2]) -> [i16; WINDOW] {
+        std::array::from_fn(|n| {
+            let tone = |k: usize| {
+                amplitude[k] * (std::f64::consts::TAU * (hz[k] * n as f64 / RATE + phase[k])).sin()
+            };
+            (tone(0) + tone(1)).round() as i16
         })
-        .count();
-    (beyond * 10 >= railed * 9).then_some(fit)
-}
+    }
 
-/// Least gain in the ratio of tones to rest by leaving clicks out.
-const CLICK_GAIN_DB: f32 = 3.0;
-
-/// The fit without a few samples that stand out of the rest.
-#[inline(always)]
-fn without_impulses(window: &[f32; WINDOW], plain: &Fit, rest: &[f32; WINDOW]) -> Option<Fit> {
-    let mut rest = *rest;
-    let mut fit = None;
-    for _ in 0..3 {
-        let mut sizes = [0f32; WINDOW];
-        for (size, x) in sizes.iter_mut().zip(&rest) {
-            *size = x.abs();
-        }
-        let (_, typical, _) = sizes.select_nth_unstable_by(WINDOW * 7 / 8, f32::total_cmp);
-        let most = *typical * 2.0;
-        let mut weight = [1f32; WINDOW];
-        let mut struck = 0;
-        for (weight, x) in weight.iter_mut().zip(&rest) {
-            if x.abs() > most {
-                *weight = 0.0;
-                struck += 1;
+    proptest! {
+        /// Whatever the key, how far off, however strong, and from a rough frequency as bad as
+        /// blocks give: the fit finds what is there.
+        #[test]
+        fn two_tones_are_found_as_they_are(
+            key in 0u8..16,
+            off in prop::array::uniform2(-20f64..20.0),
+            rough in prop::array::uniform2(-6f32..6.0),
+            amplitude in prop::array::uniform2(2_000f64..8_000.0),
+            phase in prop::array::uniform2(0f64..1.0),
+        ) {
+            let (low, high) = Digit::from_event(key).unwrap().frequencies();
+            let hz = [low + off[0], high + off[1]];
+            let window = window(hz, amplitude, phase);
+            let rough = [hz[0] as f32 + rough[0], hz[1] as f32 + rough[1]];
+            let fit = two_tones(&Folded::of(&window), rough);
+            for k in 0..2 {
+                prop_assert!((fit.hz[k] - hz[k] as f32).abs() < 0.2, "{fit:?}");
+                let share = fit.amplitude[k] / amplitude[k] as f32;
+                prop_assert!((share - 1.0).abs() < 0.01, "{fit:?}");
             }
+            prop_assert!(fit.snr_db() > 36.0, "{fit:?}");
         }
-        if struck == 0 || struck > WINDOW / 16 {
-            return fit;
+
+        /// The closed form is the least-squares solution: no other amplitudes at these
+        /// frequencies leave less.
+        #[test]
+        fn what_is_left_is_the_least(
+            audio in prop::collection::vec(any::<i16>(), WINDOW),
+            change in prop::array::uniform4(-50f64..50.0),
+        ) {
+            let window: [i16; WINDOW] = std::array::from_fn(|n| audio[n]);
+            let fit = two_tones(&Folded::of(&window), [852.0, 1_336.0]);
+            let left = |change: [f64; 4]| -> f64 {
+                let sum: f64 = (0..WINDOW)
+                    .map(|n| {
+                        let t = n as f64 - (WINDOW as f64 - 1.0) / 2.0;
+                        let mut rest = f64::from(window[n]);
+                        for k in 0..2 {
+                            let (hz, [a, b]) = fit.waves[k];
+                            let (s, c) = (f64::from(hz) * t * std::f64::consts::TAU / RATE).sin_cos();
+                            rest -= (f64::from(a) + change[k * 2]) * c;
+                            rest -= (f64::from(b) + change[k * 2 + 1]) * s;
+                        }
+                        rest * rest
+                    })
+                    .sum();
+                sum / WINDOW as f64
+            };
+            let least = left([0.0; 4]);
+            prop_assert!(left(change) >= least * (1.0 - 1e-4), "{} {least}", left(change));
         }
-        let next = solve(window, &weight, plain.hz, 2, &mut rest);
-        if !reaches_both_ends(window, &weight, &rest) {
-            return None;
-        }
-        // A few clicks hold most of the rest; where taking them out gains little, it is speech.
-        if next.snr_db() < plain.snr_db() + CLICK_GAIN_DB {
-            return None;
-        }
-        fit = Some(next);
     }
-    fit
-}
 
-/// Whether the tones are there at both ends of the window: without the loudest samples of a
-/// silent end, a burst that is too short would look like a longer one.
-fn reaches_both_ends(window: &[f32; WINDOW], weight: &[f32; WINDOW], rest: &[f32; WINDOW]) -> bool {
-    const END: usize = 48;
-    [0..END, WINDOW - END..WINDOW].into_iter().all(|end| {
-        let (mut model, mut left) = (0f32, 0f32);
-        for n in end {
-            let tones = window[n] - rest[n];
-            model += weight[n] * tones * tones;
-            left += weight[n] * rest[n] * rest[n];
+    #[test]
+    fn each_limit_refuses_by_its_name() {
+        let place = Place { row: 2, column: 1 };
+        let judged = |hz: [f64; 2], amplitude: [f64; 2]| {
+            let window = window(hz, amplitude, [0.1, 0.7]);
+            let rough = hz.map(|hz| hz as f32);
+            judge(Kernel::PORTABLE, &window, place, rough, &limits()).refusal
+        };
+        let (both, exact) = ([5_000.0; 2], [852.0, 1_336.0]);
+        assert_eq!(judged(exact, both), None);
+        let off = Some(Refusal::OffFrequency);
+        assert_eq!(judged([852.0 * 1.015 + 6.5, 1_336.0], both), off);
+        assert_eq!(judged(exact, [90.0, 90.0]), Some(Refusal::TooWeak));
+        assert_eq!(judged(exact, [2_000.0, 5_000.0]), Some(Refusal::Twist));
+        assert_eq!(judged(exact, [8_000.0, 2_500.0]), Some(Refusal::Twist));
+        let mut third = window(exact, both, [0.1, 0.7]);
+        for (n, x) in third.iter_mut().enumerate() {
+            *x += (3_500.0 * (n as f64 * 1.9).sin()) as i16;
         }
-        left <= 0.4 * model
-    })
-}
-
-/// The band in which dial tones lie: 350 to 450 Hz the world over.
-const DIAL_TONE_HZ: std::ops::RangeInclusive<i32> = 330..=470;
-
-/// Where a dial tone is looked for: a window tells tones 31 Hz apart, and the fit finds the rest
-/// of the way.
-static DIAL_WAVES: LazyLock<Vec<(f32, Wave)>> = LazyLock::new(|| {
-    DIAL_TONE_HZ
-        .step_by(20)
-        .map(|hz| {
-            let mut wave = Wave::ZERO;
-            wave.tune(hz as f32 * (std::f32::consts::TAU / RATE as f32));
-            (hz as f32, wave)
-        })
-        .collect()
-});
-
-/// How much of the rest a dial tone can be, in terms of what a first look finds of it: two tones,
-/// between two candidates each.
-const DIAL_PAIR: f32 = 2.4;
-/// The key's tones are not told apart well from a dial tone's before both are fitted: 3 dB.
-const DIAL_GRACE: f32 = 0.5;
-
-/// The fit with one or two tones of a dial tone beneath.
-#[inline(always)]
-fn over_dial_tone(
-    window: &[f32; WINDOW],
-    plain: &Fit,
-    rest: &[f32; WINDOW],
-    picks: [usize; 2],
-    limits: &Limits,
-) -> Option<Fit> {
-    let mut rest = *rest;
-    let mut hz = plain.hz;
-    for count in 3..=MOST_TONES {
-        let (mut best, mut power) = (0f32, 0f32);
-        for (candidate, wave) in DIAL_WAVES.iter() {
-            let (c, s) = (dot(&rest, &wave.cos), dot(&rest, &wave.sin));
-            if c * c + s * s > power {
-                power = c * c + s * s;
-                best = *candidate;
-            }
-        }
-        // Half the power of the rest, and the other half is the next tone's; or it is no dial tone.
-        let whole = dot(&rest, &rest);
-        let share = power * 2.0 / (WINDOW as f32 * whole.max(1e-9));
-        if share <= 0.25 {
-            return None;
-        }
-        // What two such tones would leave must be little enough beside the key, or nothing is won.
-        let left = whole / WINDOW as f32 * (1.0 - share * DIAL_PAIR).max(0.0);
-        if plain.signal < left * 10f32.powf(limits.snr_db / 10.0) * DIAL_GRACE {
-            return None;
-        }
-        hz[count - 1] = best;
-        let fit = solve(window, &[1f32; WINDOW], hz, count, &mut rest);
-        let dial = fit.hz.get(2..count)?;
-        if dial
-            .iter()
-            .any(|f| !DIAL_TONE_HZ.contains(&(f.round() as i32)))
-        {
-            return None;
-        }
-        if check(&fit, picks, limits).is_ok() {
-            return Some(fit);
-        }
-        hz = fit.hz;
+        let refusal = judge(Kernel::PORTABLE, &third, place, [852.0, 1_336.0], &limits()).refusal;
+        assert_eq!(refusal, Some(Refusal::NotTwoTones));
     }
-    None
 }

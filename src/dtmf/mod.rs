@@ -5,20 +5,26 @@
 //!
 //! 1. `bank`: every 20 ms frame is correlated with the eight tones in exact integer arithmetic.
 //!    Nearly all speech and all silence ends here.
-//! 2. `fit`: where a frame looks like a key, two sinusoids are fitted by least squares to 32 ms
-//!    windows around it; their frequencies, levels and what they leave unexplained decide.
+//! 2. `blocks`, `fit`: where a frame looks like a key, its tones must be steady over 4 ms blocks, and
+//!    two sinusoids are fitted by least squares to 32 ms windows around it; their frequencies, levels
+//!    and what they leave unexplained decide. Where that is too much, `rescue` looks for clicks,
+//!    clipping and a dial tone.
 //! 3. `presence`: once a key is heard, its two tones are followed to their end.
 
 pub mod analysis;
 pub mod bank;
+mod blocks;
 mod detector;
 mod digit;
 mod fit;
 mod generator;
+mod history;
 pub mod line;
 mod measures;
 mod presence;
+mod rescue;
 mod tones;
+mod turns;
 
 pub use detector::{Detection, Detector, DetectorConfig};
 pub use digit::{Digit, HIGH_HZ, LOW_HZ};

@@ -79,8 +79,8 @@ pub enum VaultError {
     /// The system's random source failed.
     #[error("the system's random source failed")]
     NoRandomness,
-    /// A sealed number is not whole, or was sealed for another challenge or with another key.
-    #[error("a sealed number does not open with this key")]
+    /// What was sealed is not whole, or was sealed for another challenge or with another key.
+    #[error("what was sealed does not open: it was changed, moved, or sealed with another key")]
     DoesNotOpen,
 }
 
@@ -203,6 +203,26 @@ impl Vault {
         Ok(Zeroizing::new(words.to_owned()))
     }
 
+    /// Seals what is kept of the key that approved a challenge.
+    ///
+    /// # Errors
+    /// None for evidence that fits in memory.
+    pub fn seal_evidence(&self, challenge: Uuid, evidence: &[u8]) -> Result<Vec<u8>, VaultError> {
+        self.seal_octets(&evidence_of(challenge), evidence)
+    }
+
+    /// Opens what is kept of the key that approved a challenge.
+    ///
+    /// # Errors
+    /// If it was changed, sealed for another challenge, or sealed with another key.
+    pub fn unseal_evidence(
+        &self,
+        challenge: Uuid,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        self.open_octets(&evidence_of(challenge), sealed)
+    }
+
     fn seal_octets(&self, of: &[u8], octets: &[u8]) -> Result<Vec<u8>, VaultError> {
         // 192 random bits a nonce: no two of them meet.
         let nonce: [u8; NONCE] = rand::random();
@@ -264,6 +284,15 @@ fn words_of(message: Uuid) -> [u8; 24] {
     let mut of = *b"words of                ";
     if let Some(id) = of.get_mut(8..) {
         id.copy_from_slice(message.as_bytes());
+    }
+    of
+}
+
+/// What the evidence of a key is bound to.
+fn evidence_of(challenge: Uuid) -> [u8; 28] {
+    let mut of = *b"evidence of                 ";
+    if let Some(id) = of.get_mut(12..) {
+        id.copy_from_slice(challenge.as_bytes());
     }
     of
 }
@@ -364,6 +393,22 @@ mod tests {
             assert!(vault.unseal_words(id(2), &sealed).is_err());
             assert!(vault.unseal(id(1), &sealed).is_err(), "no number");
         }
+    }
+
+    #[test]
+    fn evidence_opens_for_its_challenge_alone_and_as_nothing_else() {
+        let vault = Vault::new(&[7; 32]);
+        let sealed = vault.seal_evidence(id(1), b"sound").expect("seals");
+        let opened = vault.unseal_evidence(id(1), &sealed).expect("opens");
+        assert_eq!(opened.as_slice(), b"sound");
+        assert!(vault.unseal_evidence(id(2), &sealed).is_err());
+        assert!(vault.unseal_words(id(1), &sealed).is_err());
+        assert!(vault.unseal(id(1), &sealed).is_err());
+        assert!(
+            Vault::new(&[8; 32])
+                .unseal_evidence(id(1), &sealed)
+                .is_err()
+        );
     }
 
     #[test]

@@ -1,20 +1,24 @@
-//! The evidence of the key that approved: 300 ms of sound and what was measured of it, as a WAV
-//! and a JSON file named after the challenge, so that a dispute can be answered and
-//! `ringtrue dtmf decode` and `plot` can judge it again.
+//! The evidence of the key that approved: 300 ms of sound and what was measured of it, sealed in
+//! one file named after the challenge, so that a dispute can be answered: `ringtrue dtmf evidence`
+//! opens it, and `ringtrue dtmf decode` and `plot` can judge it again.
 //!
-//! Only keys heard as tones in the audio leave any. One thread writes and purges, behind a bounded
-//! queue: a slow disk delays no call. Files are for the owner alone (mode 0600).
+//! Only keys heard as tones in the audio leave any. One thread seals, writes and purges, behind a
+//! bounded queue: a slow disk delays no call. Files are for the owner alone (mode 0600). Who seals
+//! them is not known here: see [`Seal`].
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
 use tracing::warn;
+use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::media::KeySound;
 use super::order::CallRef;
@@ -35,6 +39,51 @@ pub struct Keeping {
     pub keep_for: Duration,
 }
 
+/// Seals evidence, so that it opens with the operator's key and for its challenge alone.
+pub trait Seal: Send + Sync {
+    /// What is written in place of `evidence`.
+    ///
+    /// # Errors
+    /// If it cannot be sealed; then nothing is kept.
+    fn seal(&self, challenge: Uuid, evidence: &[u8]) -> io::Result<Vec<u8>>;
+}
+
+/// The ending of a file of sealed evidence; its name is the challenge's id.
+pub const ENDING: &str = "sealed";
+
+/// Evidence as it is before it is sealed and after it was opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// What was measured, as a JSON object.
+    pub facts: Vec<u8>,
+    /// The sound, as a WAV file.
+    pub sound: Vec<u8>,
+}
+
+impl Evidence {
+    /// Both in one: the length of the facts in four octets, the most significant first, the facts,
+    /// the sound.
+    pub fn pack(&self) -> Zeroizing<Vec<u8>> {
+        let mut all = Vec::with_capacity(4 + self.facts.len() + self.sound.len());
+        // A few hundred octets of facts.
+        all.extend((self.facts.len() as u32).to_be_bytes());
+        all.extend(&self.facts);
+        all.extend(&self.sound);
+        Zeroizing::new(all)
+    }
+
+    /// What [`Evidence::pack`] has packed; `None` for anything else.
+    pub fn unpack(packed: &[u8]) -> Option<Evidence> {
+        let (length, rest) = packed.split_first_chunk()?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+        let (facts, sound) = rest.split_at_checked(length)?;
+        Some(Evidence {
+            facts: facts.into(),
+            sound: sound.into(),
+        })
+    }
+}
+
 /// A piece of evidence on its way to the disk.
 struct Piece {
     call: CallRef,
@@ -45,7 +94,7 @@ struct Piece {
 /// What stands beside the sound.
 #[derive(Serialize)]
 struct Facts {
-    challenge: uuid::Uuid,
+    challenge: Uuid,
     recorded_at: String,
     key: Digit,
     /// Seconds from the start of the file to the start of the key.
@@ -66,7 +115,7 @@ impl Keeper {
     ///
     /// # Errors
     /// If the folder cannot be made or the thread not be started.
-    pub fn start(keeping: Keeping) -> io::Result<Keeper> {
+    pub fn start(keeping: Keeping, seal: Arc<dyn Seal>) -> io::Result<Keeper> {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -91,7 +140,7 @@ impl Keeper {
                     }
                     match waiting.recv_timeout(purge_at.saturating_duration_since(Instant::now())) {
                         Ok(piece) => {
-                            if let Err(error) = write(&keeping.folder, &piece) {
+                            if let Err(error) = write(&keeping.folder, &*seal, &piece) {
                                 warn!(call = %piece.call.0, %error, "the evidence of a key was not kept");
                             }
                         }
@@ -114,8 +163,8 @@ impl Keeper {
     }
 }
 
-/// Both files whole, or neither under its name.
-fn write(folder: &Path, piece: &Piece) -> io::Result<()> {
+/// The file whole, or none under its name.
+fn write(folder: &Path, seal: &dyn Seal, piece: &Piece) -> io::Result<()> {
     let sound = &piece.sound;
     let facts = Facts {
         challenge: piece.call.0,
@@ -127,13 +176,12 @@ fn write(folder: &Path, piece: &Piece) -> io::Result<()> {
         measures: sound.measures,
         twist_db: sound.measures.twist_db(),
     };
-    let json = serde_json::to_vec_pretty(&facts).map_err(io::Error::other)?;
-    let name = piece.call.0.to_string();
-    put(
-        &folder.join(format!("{name}.wav")),
-        &wav::write(&sound.samples),
-    )?;
-    put(&folder.join(format!("{name}.json")), &json)
+    let evidence = Evidence {
+        facts: serde_json::to_vec_pretty(&facts).map_err(io::Error::other)?,
+        sound: wav::write(&sound.samples),
+    };
+    let sealed = seal.seal(piece.call.0, &evidence.pack())?;
+    put(&folder.join(format!("{}.{ENDING}", piece.call.0)), &sealed)
 }
 
 fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -149,20 +197,22 @@ fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::rename(&unfinished, path)
 }
 
-/// Deletes what is too old, and of our own files only: a challenge's id with one of our endings.
+/// Deletes what is too old, and of our own files only: a challenge's id with one of our endings,
+/// those among them that were opened into the folder.
 fn purge(keeping: &Keeping, now: SystemTime) {
     let Ok(entries) = fs::read_dir(&keeping.folder) else {
         warn!(folder = %keeping.folder.display(), "the evidence of keys cannot be listed");
         return;
     };
     for path in entries.flatten().map(|entry| entry.path()) {
-        let ours = path
-            .extension()
-            .is_some_and(|e| e == "wav" || e == "json" || e == "part")
-            && path
-                .file_stem()
-                .and_then(|stem| stem.to_str())
-                .is_some_and(|stem| uuid::Uuid::try_parse(stem).is_ok());
+        let ours = path.extension().is_some_and(|e| {
+            [ENDING, "part", "wav", "json"]
+                .iter()
+                .any(|ours| e == *ours)
+        }) && path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .is_some_and(|stem| Uuid::try_parse(stem).is_ok());
         let old = || {
             let written = fs::metadata(&path).and_then(|m| m.modified()).ok()?;
             Some(now.duration_since(written).ok()? > keeping.keep_for)
@@ -200,26 +250,64 @@ mod tests {
         }
     }
 
+    /// Turns every bit about and puts the id before it.
+    struct Reversed;
+
+    impl Seal for Reversed {
+        fn seal(&self, challenge: Uuid, evidence: &[u8]) -> io::Result<Vec<u8>> {
+            let mut sealed = challenge.as_bytes().to_vec();
+            sealed.extend(evidence.iter().map(|octet| !octet));
+            Ok(sealed)
+        }
+    }
+
+    /// Has lost its key.
+    struct Broken;
+
+    impl Seal for Broken {
+        fn seal(&self, _: Uuid, _: &[u8]) -> io::Result<Vec<u8>> {
+            Err(io::Error::other("no key"))
+        }
+    }
+
     #[test]
-    fn what_is_kept_can_be_judged_again_and_is_for_the_owner_alone() {
+    fn what_is_kept_is_sealed_can_be_judged_again_and_is_for_the_owner_alone() {
         let folder = tempfile::tempdir().unwrap();
         let piece = piece();
-        write(folder.path(), &piece).unwrap();
-        let stem = folder.path().join(piece.call.0.to_string());
-        let recording = wav::read(&fs::read(stem.with_extension("wav")).unwrap()).unwrap();
+        write(folder.path(), &Reversed, &piece).unwrap();
+        let path = folder.path().join(format!("{}.sealed", piece.call.0));
+        let sealed = fs::read(&path).unwrap();
+        let (id, reversed) = sealed.split_first_chunk::<16>().unwrap();
+        assert_eq!(id, piece.call.0.as_bytes());
+        let packed: Vec<u8> = reversed.iter().map(|octet| !octet).collect();
+        let evidence = Evidence::unpack(&packed).unwrap();
+        assert_eq!(Evidence::unpack(&evidence.pack()).unwrap(), evidence);
+        let recording = wav::read(&evidence.sound).unwrap();
         let samples = crate::audio::pcm::to_i16(&recording.samples);
         let keys = analyse(&samples, DetectorConfig::default()).keys;
         assert_eq!(keys.len(), 1);
-        let json = fs::read(stem.with_extension("json")).unwrap();
-        let facts: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        let facts: serde_json::Value = serde_json::from_slice(&evidence.facts).unwrap();
         assert_eq!(facts["key"], "#");
         assert_eq!(facts["key_start"], 0.1);
         assert_eq!(facts["recorded_at"], "2023-11-14T22:13:20Z");
         assert_eq!(facts["challenge"], piece.call.0.to_string());
         assert!((facts["high_hz"].as_f64().unwrap() - 1_477.0).abs() < 1.0);
-        for entry in fs::read_dir(folder.path()).unwrap() {
-            let mode = entry.unwrap().metadata().unwrap().permissions().mode();
-            assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_cannot_be_sealed_is_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(write(folder.path(), &Broken, &piece()).is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_is_not_packed_is_not_unpacked() {
+        for packed in [&b""[..], b"\0\0\0", b"\0\0\0\x01", b"\xff\xff\xff\xff{}"] {
+            assert_eq!(Evidence::unpack(packed), None);
         }
     }
 
@@ -230,8 +318,10 @@ mod tests {
             folder: folder.path().into(),
             keep_for: Duration::from_secs(60),
         };
-        write(folder.path(), &piece()).unwrap();
-        fs::write(folder.path().join("notes.wav"), b"mine").unwrap();
+        write(folder.path(), &Reversed, &piece()).unwrap();
+        let opened = format!("{}.wav", Uuid::now_v7());
+        fs::write(folder.path().join(opened), b"opened").unwrap();
+        fs::write(folder.path().join("notes.sealed"), b"mine").unwrap();
         let count = || fs::read_dir(folder.path()).unwrap().count();
         purge(&keeping, SystemTime::now());
         assert_eq!(count(), 3);
@@ -243,15 +333,15 @@ mod tests {
     fn the_keeper_writes_what_waits_before_it_ends() {
         let folder = tempfile::tempdir().unwrap();
         let inner = folder.path().join("evidence");
-        let keeper = Keeper::start(Keeping {
+        let keeping = Keeping {
             folder: inner.clone(),
             keep_for: Duration::from_secs(60),
-        })
-        .unwrap();
+        };
+        let keeper = Keeper::start(keeping, Arc::new(Reversed)).unwrap();
         let Piece { call, at, sound } = piece();
         keeper.keep(call, at, sound);
         drop(keeper);
-        let path = inner.join(format!("{}.json", call.0));
+        let path = inner.join(format!("{}.sealed", call.0));
         let patience = std::time::Instant::now() + Duration::from_secs(20);
         while !path.exists() && std::time::Instant::now() < patience {
             thread::sleep(Duration::from_millis(5));

@@ -36,6 +36,8 @@ pub struct GatewayConfig {
     pub policy: CallPolicy,
     /// What is said.
     pub prompts: Arc<PromptLibrary>,
+    /// Who keeps the sound of approving keys, if it is kept.
+    pub keeper: Option<Keeper>,
     /// Who watches.
     pub tap: Tap,
 }
@@ -66,9 +68,7 @@ impl Gateway {
         // Via and Contact carry one address: that towards the first trunk, if none is configured.
         let advertised = lines.first().map_or(carrier.local(), |line| line.local);
         let endpoint = Endpoint::new(EndpointConfig::new(advertised), rand::random());
-        let keeping = config.policy.evidence.clone();
-        let keeper = keeping.map(Keeper::start).transpose()?;
-        let calls = Calls::new(config.policy, lines, config.prompts, media).keeping(keeper);
+        let calls = Calls::new(config.policy, lines, config.prompts, media).keeping(config.keeper);
         let (commands, orders) = mpsc::channel(WAITING);
         let (news, reports) = mpsc::channel(WAITING);
         let lines = Lines {

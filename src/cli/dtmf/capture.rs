@@ -17,6 +17,8 @@ use crate::rtp::event::TelephoneEvent;
 
 /// Streams of one capture that are looked at.
 const MOST_STREAMS: usize = 10_000;
+/// Of one stream no more is recorded than four hours.
+const MOST_SAMPLES: usize = 4 * 3_600 * SAMPLE_RATE as usize;
 /// A stream has at least this many packets of audio or events.
 const FEWEST_PACKETS: usize = 3;
 /// A jump of the timestamp beyond this is a new start, not a gap: one minute.
@@ -38,6 +40,16 @@ pub struct Stream {
     pub audio: Analysis,
     /// RFC 4733 events.
     pub events: Vec<Event>,
+}
+
+/// The sound of one stream, for [`recordings`].
+pub struct Recording {
+    /// Who sent it, to whom, and its SSRC.
+    pub name: String,
+    /// What was received, silence for what was not.
+    pub samples: Vec<i16>,
+    /// What was not received: where, and how many samples.
+    pub gaps: Vec<(usize, usize)>,
 }
 
 /// One press by RFC 4733; positions are samples from the stream's start.
@@ -70,6 +82,28 @@ pub fn is_capture(file: &[u8]) -> bool {
 /// # Errors
 /// If it is no capture. One that breaks off is read as far as it goes.
 pub fn read(file: &[u8], config: DetectorConfig) -> anyhow::Result<Vec<Stream>> {
+    Ok(collect(file)?.streams(config))
+}
+
+/// The sound of every RTP stream with G.711 audio, in the order of [`read`].
+///
+/// # Errors
+/// If it is no capture.
+pub fn recordings(file: &[u8]) -> anyhow::Result<Vec<Recording>> {
+    let streams = collect(file)?.streams.into_iter();
+    let recordings = streams.filter_map(|((from, to, ssrc), packets)| {
+        let mut recording = Recording {
+            name: format!("{from} to {to}, SSRC {ssrc:08x}"),
+            samples: Vec::new(),
+            gaps: Vec::new(),
+        };
+        let played = packets.play(&mut recording, &mut Vec::new());
+        (played >= FEWEST_PACKETS && !recording.samples.is_empty()).then_some(recording)
+    });
+    Ok(recordings.collect())
+}
+
+fn collect(file: &[u8]) -> anyhow::Result<Collected> {
     let mut collected = Collected::default();
     if file.starts_with(&[0x0a, 0x0d, 0x0d, 0x0a]) {
         let mut reader = PcapNgReader::new(Cursor::new(file)).context("damaged pcapng file")?;
@@ -96,7 +130,49 @@ pub fn read(file: &[u8], config: DetectorConfig) -> anyhow::Result<Vec<Stream>> 
     if collected.frames == 0 {
         bail!("the capture holds no packet that could be read");
     }
-    Ok(collected.streams(config))
+    Ok(collected)
+}
+
+/// Who takes a stream's sound in order.
+trait Player {
+    /// How much there was, gaps included.
+    fn position(&self) -> u64;
+    /// What was received.
+    fn feed(&mut self, samples: &[i16]);
+    /// That so much was not.
+    fn gap(&mut self, samples: u64);
+}
+
+impl Player for Analyser {
+    fn position(&self) -> u64 {
+        Analyser::position(self)
+    }
+
+    fn feed(&mut self, samples: &[i16]) {
+        Analyser::feed(self, samples);
+    }
+
+    fn gap(&mut self, samples: u64) {
+        Analyser::gap(self, samples);
+    }
+}
+
+impl Player for Recording {
+    fn position(&self) -> u64 {
+        self.samples.len() as u64
+    }
+
+    fn feed(&mut self, samples: &[i16]) {
+        let left = MOST_SAMPLES.saturating_sub(self.samples.len());
+        self.samples.extend(samples.iter().take(left));
+    }
+
+    fn gap(&mut self, samples: u64) {
+        let left = MOST_SAMPLES.saturating_sub(self.samples.len());
+        let length = usize::try_from(samples).unwrap_or(left).min(left);
+        self.gaps.push((self.samples.len(), length));
+        self.samples.resize(self.samples.len() + length, 0);
+    }
 }
 
 #[derive(Default)]
@@ -176,11 +252,22 @@ fn extended(highest: Option<u64>, sequence: u16) -> u64 {
 
 impl Packets {
     /// Plays the packets in their order; false if this is no stream of audio or events.
-    fn listen(mut self, stream: &mut Stream, config: DetectorConfig) -> bool {
+    fn listen(self, stream: &mut Stream, config: DetectorConfig) -> bool {
+        let mut analyser = Analyser::new(config);
+        let counted = self.play(&mut analyser, &mut stream.events);
+        let longest = stream.events.iter().map(|e| e.start + e.samples).max();
+        let samples = analyser.position().max(longest.unwrap_or(0));
+        stream.seconds = samples as f64 / f64::from(SAMPLE_RATE);
+        stream.audio = analyser.finish();
+        counted >= FEWEST_PACKETS
+    }
+
+    /// Plays the sound of the packets in their order and notes their events; how many packets had
+    /// either.
+    fn play(mut self, player: &mut impl Player, into: &mut Vec<Event>) -> usize {
         self.all.sort_by_key(|(sequence, ..)| *sequence);
         self.all.dedup_by_key(|(sequence, ..)| *sequence);
         let events = self.event_types();
-        let mut analyser = Analyser::new(config);
         let mut origin: Option<u32> = None;
         let mut counted = 0;
         for (_, timestamp, kind, payload) in &self.all {
@@ -193,33 +280,25 @@ impl Packets {
                 continue;
             }
             counted += 1;
-            let now = analyser.position();
+            let now = player.position();
             let start = *origin.get_or_insert(*timestamp);
             // Where the packet belongs, near where the audio is now.
             let ahead = timestamp.wrapping_sub(start.wrapping_add(now as u32)) as i32;
             let Some(codec) = codec else {
-                note_event(
-                    &mut stream.events,
-                    now.saturating_add_signed(ahead.into()),
-                    payload,
-                );
+                note_event(into, now.saturating_add_signed(ahead.into()), payload);
                 continue;
             };
             if ahead.unsigned_abs() > LONGEST_JUMP {
                 // The sender began its timestamps anew.
                 origin = Some(timestamp.wrapping_sub(now as u32));
             } else if ahead > 0 {
-                analyser.gap(u64::from(ahead.unsigned_abs()));
+                player.gap(u64::from(ahead.unsigned_abs()));
             } else if ahead < 0 {
                 continue;
             }
-            analyser.feed(&g711::decode_all(codec, payload));
+            player.feed(&g711::decode_all(codec, payload));
         }
-        let longest = stream.events.iter().map(|e| e.start + e.samples).max();
-        let samples = analyser.position().max(longest.unwrap_or(0));
-        stream.seconds = samples as f64 / f64::from(SAMPLE_RATE);
-        stream.audio = analyser.finish();
-        counted >= FEWEST_PACKETS
+        counted
     }
 
     /// The dynamic payload types all of whose packets look like telephone events.

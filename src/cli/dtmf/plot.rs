@@ -18,12 +18,12 @@ use self::picture::{HEIGHT, Shown, WIDTH};
 use self::svg::Svg;
 use super::capture;
 use crate::audio::{SAMPLE_RATE, pcm, resample, wav};
-use crate::dtmf::analysis::{self, Analysis};
+use crate::dtmf::analysis::{Analyser, Analysis};
 use crate::dtmf::{Detector, DetectorConfig, Verdict};
 
 #[derive(Debug, clap::Args)]
 pub struct Plot {
-    /// A WAV file of any rate (PCM, float or G.711).
+    /// A WAV file of any rate (PCM, float or G.711), or a capture (pcap, pcapng).
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Where to write the picture; the name ends in .png or .svg.
@@ -33,9 +33,17 @@ pub struct Plot {
     /// resembled one, if the recording is longer than what is shown.
     #[arg(long, value_name = "SECONDS")]
     from: Option<f64>,
-    /// Which channel, from 1.
+    /// Which channel of a recording, from 1.
     #[arg(long, default_value_t = 1, value_name = "NUMBER")]
     channel: usize,
+    /// Which RTP stream of a capture, from 1: those with G.711 audio, in the order of `dtmf decode`.
+    #[arg(
+        long,
+        default_value_t = 1,
+        value_name = "NUMBER",
+        conflicts_with = "channel"
+    )]
+    stream: usize,
     /// How much to show, in seconds: 0.05 to 60.
     #[arg(long, default_value_t = 5.0, value_name = "SECONDS")]
     length: f64,
@@ -83,21 +91,15 @@ pub fn run(plot: &Plot, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     };
     let name = plot.file.display().to_string();
     let file = fs::read(&plot.file).with_context(|| format!("cannot read {name}"))?;
-    if capture::is_capture(&file) {
-        bail!("{name} is a capture: plot takes recordings; `dtmf decode` reads captures");
-    }
-    let mut channels = wav::read_channels(&file).context(name.clone())?;
-    let index = plot.channel.wrapping_sub(1);
-    if index >= channels.len() {
-        let count = channels.len();
-        bail!("{name} has no channel {}: 1 to {count}", plot.channel);
-    }
-    let recording = channels.swap_remove(index);
-    let samples = pcm::to_i16(&resample::to_8k(&recording.samples, recording.rate)?);
+    let (samples, gaps) = if capture::is_capture(&file) {
+        stream(plot, &file, &name)?
+    } else {
+        (channel(plot, &file, &name)?, Vec::new())
+    };
     if samples.is_empty() {
         bail!("{name} holds no sound");
     }
-    let (found, verdicts) = listen(&samples, config);
+    let (found, verdicts) = listen(&samples, &gaps, config);
     let (first, last) = stretch(plot, &samples, &found)?;
     let shown = Shown {
         name: plot
@@ -141,12 +143,66 @@ pub fn run(plot: &Plot, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The samples of the channel asked for.
+fn channel(plot: &Plot, file: &[u8], name: &str) -> anyhow::Result<Vec<i16>> {
+    let mut channels = wav::read_channels(file).with_context(|| name.to_string())?;
+    let index = plot.channel.wrapping_sub(1);
+    if index >= channels.len() {
+        let count = channels.len();
+        bail!("{name} has no channel {}: 1 to {count}", plot.channel);
+    }
+    let recording = channels.swap_remove(index);
+    Ok(pcm::to_i16(&resample::to_8k(
+        &recording.samples,
+        recording.rate,
+    )?))
+}
+
+/// Stretches of a stream that were not received: where, and how many samples.
+type Gaps = Vec<(usize, usize)>;
+
+/// The samples of the stream asked for.
+fn stream(plot: &Plot, file: &[u8], name: &str) -> anyhow::Result<(Vec<i16>, Gaps)> {
+    let mut streams = capture::recordings(file).with_context(|| name.to_string())?;
+    let index = plot.stream.wrapping_sub(1);
+    if index >= streams.len() {
+        let names: Vec<String> = (1..)
+            .zip(&streams)
+            .map(|(number, stream)| format!("{number}: {}", stream.name))
+            .collect();
+        bail!(
+            "{name} has no stream {} of G.711 audio; it has {}",
+            plot.stream,
+            if names.is_empty() {
+                "none".into()
+            } else {
+                names.join("; ")
+            }
+        );
+    }
+    let stream = streams.swap_remove(index);
+    Ok((stream.samples, stream.gaps))
+}
+
 /// Every key, every refusal, and every judgement on a window.
-fn listen(samples: &[i16], config: DetectorConfig) -> (Analysis, Vec<Verdict>) {
+fn listen(
+    samples: &[i16],
+    gaps: &[(usize, usize)],
+    config: DetectorConfig,
+) -> (Analysis, Vec<Verdict>) {
     let mut verdicts = Vec::new();
     let mut detector = Detector::new(config).thorough();
-    detector.feed_traced(samples, &mut |_| (), &mut |verdict| verdicts.push(verdict));
-    (analysis::analyse(samples, config), verdicts)
+    let mut analyser = Analyser::new(config);
+    let mut at = 0;
+    for &(start, length) in gaps.iter().chain(&[(samples.len(), 0)]) {
+        let received = samples.get(at..start).unwrap_or_default();
+        detector.feed_traced(received, &mut |_| (), &mut |verdict| verdicts.push(verdict));
+        analyser.feed(received);
+        detector.gap(length as u64, &mut |_| ());
+        analyser.gap(length as u64);
+        at = start + length;
+    }
+    (analyser.finish(), verdicts)
 }
 
 /// The first sample shown and the one behind the last.

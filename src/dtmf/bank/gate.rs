@@ -1,15 +1,17 @@
 //! Whether a frame resembles a key closely enough to be worth a fit.
 
+// Lanes are read by their numbers, so that the compiler sees vectors.
+#![allow(clippy::needless_range_loop)]
+
 use super::Sums;
+use crate::dtmf::presence::Place;
 use crate::dtmf::tones::FRAME;
 
-/// Which key a frame resembles: row and column.
+/// Which key a frame resembles.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Likeness {
-    /// Row of the keypad, 0 to 3.
-    pub row: u8,
-    /// Column of the keypad, 0 to 3.
-    pub column: u8,
+    /// Where the key lies.
+    pub place: Place,
     /// Whether the two tones hold too little of the frame's energy, as a click would have it.
     pub drowned: bool,
     /// The sum of the amplitudes of both tones, in sample units.
@@ -48,41 +50,70 @@ impl Gate {
         (self.weakest / (GAIN * GAIN) * SINE_ENERGY) as u32
     }
 
-    /// The key that these sums resemble, if any.
+    /// Whether these sums resemble a key.
     #[inline(always)]
-    pub fn admit(&self, sums: &Sums) -> Option<Likeness> {
-        let mut power = [0f32; 8];
-        for (tone, p) in power.iter_mut().enumerate() {
-            let (c, s) = (sums.even[tone] as f32, sums.odd[tone] as f32);
-            *p = c * c + s * s;
-        }
-        let (low, low_second) = best_two(power[0], power[1], power[2], power[3]);
-        let (high, high_second) = best_two(power[4], power[5], power[6], power[7]);
+    pub fn admits(&self, sums: &Sums) -> bool {
+        let (_, best, second) = powers(sums);
+        let (low, high) = (best[0], best[4]);
         let loud = (low >= self.weakest) & (high >= self.weakest);
         let level = (high <= low * self.high_over_low) & (low <= high * self.low_over_high);
-        let clear = (low_second <= low * RUNNER_UP) & (high_second <= high * RUNNER_UP);
-        if !(loud & level & clear) {
-            return None;
+        let clear = (second[0] <= low * RUNNER_UP) & (second[4] <= high * RUNNER_UP);
+        loud & level & clear
+    }
+
+    /// The key that sums which are admitted resemble.
+    #[inline(always)]
+    pub fn likeness(&self, sums: &Sums) -> Likeness {
+        let (power, best, _) = powers(sums);
+        let (low, high) = (best[0], best[4]);
+        // Without branches, which random keys would have mispredicted.
+        let (mut rows, mut columns) = (1 << 3, 1 << 3);
+        for k in 0..4 {
+            rows |= usize::from(power[k] == low) << k;
+            columns |= usize::from(power[4 + k] == high) << k;
         }
-        let place = |group: &[f32], best: f32| group.iter().position(|p| *p == best);
         let held = (low + high) * (SINE_ENERGY / (GAIN * GAIN));
-        Some(Likeness {
-            row: place(&power[..4], low)? as u8,
-            column: place(&power[4..], high)? as u8,
+        Likeness {
+            place: Place {
+                row: rows.trailing_zeros() as usize,
+                column: columns.trailing_zeros() as usize,
+            },
             drowned: held < SHARE * sums.energy as f32,
             amplitude: (low.sqrt() + high.sqrt()) / GAIN,
-        })
+        }
     }
 }
 
-/// The greatest and the second greatest of four.
+/// The power of each tone, and in all places of its group the greatest and the second greatest.
 #[inline(always)]
-fn best_two(a: f32, b: f32, c: f32, d: f32) -> (f32, f32) {
+fn powers(sums: &Sums) -> ([f32; 8], [f32; 8], [f32; 8]) {
+    let mut power = [0f32; 8];
+    for tone in 0..8 {
+        let (c, s) = (sums.even[tone] as f32, sums.odd[tone] as f32);
+        power[tone] = c * c + s * s;
+    }
+    let (best, second) = best_two(&power);
+    (power, best, second)
+}
+
+/// The greatest and the second greatest of each four, in all four places.
+#[inline(always)]
+fn best_two(all: &[f32; 8]) -> ([f32; 8], [f32; 8]) {
     let more = |x: f32, y: f32| if x > y { x } else { y };
     let less = |x: f32, y: f32| if x > y { y } else { x };
-    let (ab, cd) = (more(a, b), more(c, d));
-    let second = more(less(ab, cd), if ab > cd { less(a, b) } else { less(c, d) });
-    (more(ab, cd), second)
+    let (mut best, mut second) = ([0f32; 8], [0f32; 8]);
+    let (mut winner, mut loser) = ([0f32; 8], [0f32; 8]);
+    for k in 0..8 {
+        winner[k] = more(all[k], all[k ^ 1]);
+        loser[k] = less(all[k], all[k ^ 1]);
+    }
+    // The second is the worse of both winners or one of the losers; the worse winner's loser is no
+    // more than that.
+    for k in 0..8 {
+        best[k] = more(winner[k], winner[k ^ 2]);
+        second[k] = more(less(winner[k], winner[k ^ 2]), more(loser[k], loser[k ^ 2]));
+    }
+    (best, second)
 }
 
 #[cfg(test)]
@@ -92,10 +123,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_best_two_are_the_first_of_the_sorted(four in prop::array::uniform4(0f32..1e9)) {
-            let mut sorted = four;
-            sorted.sort_by(f32::total_cmp);
-            prop_assert_eq!(best_two(four[0], four[1], four[2], four[3]), (sorted[3], sorted[2]));
+        fn the_best_two_are_the_first_of_the_sorted(all in prop::array::uniform8(0f32..1e9)) {
+            let (best, second) = best_two(&all);
+            for (group, places) in [(&all[..4], 0..4), (&all[4..], 4..8)] {
+                let mut sorted = group.to_vec();
+                sorted.sort_by(f32::total_cmp);
+                for k in places {
+                    prop_assert_eq!((best[k], second[k]), (sorted[3], sorted[2]));
+                }
+            }
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The instruction sets that can do the sums, and the choice between them.
 
-use super::super::tones::{FRAME, HALF, Pair, TONES, Tones};
+use super::super::tones::{
+    BLOCK, FRAME, FRAME_BLOCKS, HALF, MOST_BLOCKS, Octet, Pair, ROWS, SPAN, TONES, Tones,
+};
 use super::simd;
 
 /// The correlations of one frame with the eight tones, low group first.
@@ -30,6 +32,12 @@ pub(super) enum Set {
     /// Intel since 2013, AMD since 2015. Made only where the processor has it.
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    /// AVX-512 F, BW, DQ and VL: servers since 2017. Made only where the processor has it.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    /// The same with VNNI: since 2019. Made only where the processor has it.
+    #[cfg(target_arch = "x86_64")]
+    Vnni,
 }
 
 impl Kernel {
@@ -40,6 +48,12 @@ impl Kernel {
     pub fn fastest() -> Kernel {
         #[cfg(target_arch = "x86_64")]
         {
+            if simd::has_vnni() {
+                return Kernel(Set::Vnni);
+            }
+            if simd::has_avx512() {
+                return Kernel(Set::Avx512);
+            }
             if is_x86_feature_detected!("avx2") {
                 return Kernel(Set::Avx2);
             }
@@ -51,11 +65,20 @@ impl Kernel {
 
     /// Every kernel that this processor can run, the fastest last.
     pub fn available() -> Vec<Kernel> {
+        #[allow(unused_mut)]
         let mut all = vec![Kernel::PORTABLE];
         #[cfg(target_arch = "x86_64")]
-        all.push(Kernel(Set::Sse2));
-        if !all.contains(&Kernel::fastest()) {
-            all.push(Kernel::fastest());
+        {
+            all.push(Kernel(Set::Sse2));
+            if is_x86_feature_detected!("avx2") {
+                all.push(Kernel(Set::Avx2));
+            }
+            if simd::has_avx512() {
+                all.push(Kernel(Set::Avx512));
+            }
+            if simd::has_vnni() {
+                all.push(Kernel(Set::Vnni));
+            }
         }
         all
     }
@@ -68,6 +91,10 @@ impl Kernel {
             Set::Sse2 => "SSE2",
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => "AVX2",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => "AVX-512",
+            #[cfg(target_arch = "x86_64")]
+            Set::Vnni => "AVX-512 VNNI",
         }
     }
 
@@ -78,6 +105,8 @@ impl Kernel {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => simd::wide_avx2(work),
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 | Set::Vnni => simd::wide_avx512(work),
             _ => work(),
         }
     }
@@ -96,15 +125,66 @@ impl Kernel {
             Set::Sse2 => simd::correlate_sse2(tones, frames, least, sums),
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => simd::correlate_avx2(tones, frames, least, sums),
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => simd::correlate_avx512(tones, frames, least, sums),
+            #[cfg(target_arch = "x86_64")]
+            Set::Vnni => simd::correlate_vnni(tones, frames, least, sums),
+        }
+    }
+
+    /// Holds the blocks of frames, three frames at most, against the table of one key. A frame that
+    /// is missing is silence.
+    #[inline]
+    pub(in super::super) fn blocks(
+        self,
+        frames: &[Option<&[i16; FRAME]>],
+        table: &[Octet; BLOCK / 8],
+    ) -> [[i32; MOST_BLOCKS]; ROWS] {
+        let mut rows = [[0; MOST_BLOCKS]; ROWS];
+        match self.0 {
+            Set::Portable => blocks(frames, table, &mut rows),
+            #[cfg(target_arch = "x86_64")]
+            Set::Sse2 => simd::blocks_sse2(frames, table, &mut rows),
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => simd::blocks_avx2(frames, table, &mut rows),
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 | Set::Vnni => simd::blocks_avx512(frames, table, &mut rows),
+        }
+        rows
+    }
+
+    /// Holds one span of audio against the table of one key.
+    #[inline]
+    pub(in super::super) fn span(
+        self,
+        audio: &[i16; SPAN],
+        table: &[Octet; SPAN / 8],
+    ) -> [i32; ROWS] {
+        match self.0 {
+            Set::Portable => rows(audio, table),
+            #[cfg(target_arch = "x86_64")]
+            Set::Sse2 => simd::span_sse2(audio, table),
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => simd::span_avx2(audio, table),
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 | Set::Vnni => simd::span_avx512(audio, table),
         }
     }
 }
 
 /// The two folds of a frame, halved so that they fit 16 bits.
 #[repr(C, align(32))]
+#[derive(Clone, Copy)]
 pub(super) struct Fold {
     pub even: [i16; HALF],
     pub odd: [i16; HALF],
+}
+
+impl Fold {
+    pub const SILENCE: Fold = Fold {
+        even: [0; HALF],
+        odd: [0; HALF],
+    };
 }
 
 /// The portable path.
@@ -116,10 +196,7 @@ fn correlate(tones: &Tones, frame: &[i16; FRAME], least: u32) -> Sums {
             ..Sums::default()
         };
     }
-    let mut fold = Fold {
-        even: [0; HALF],
-        odd: [0; HALF],
-    };
+    let mut fold = Fold::SILENCE;
     for k in 0..HALF {
         let after = frame[HALF + k] >> 1;
         let before = frame[HALF - 1 - k] >> 1;
@@ -156,6 +233,34 @@ fn project(table: &[Pair; HALF / 2], fold: &[i16; HALF]) -> [i32; 8] {
     sums
 }
 
+/// Samples against the rows of as many octets.
+fn rows(audio: &[i16], table: &[Octet]) -> [i32; ROWS] {
+    let mut sums = [0i32; ROWS];
+    for (samples, octet) in audio.chunks_exact(8).zip(table) {
+        for (sum, coefficients) in sums.iter_mut().zip(octet.0.chunks_exact(8)) {
+            for (x, c) in samples.iter().zip(coefficients) {
+                *sum += i32::from(*x) * i32::from(*c);
+            }
+        }
+    }
+    sums
+}
+
+fn blocks(
+    frames: &[Option<&[i16; FRAME]>],
+    table: &[Octet; BLOCK / 8],
+    out: &mut [[i32; MOST_BLOCKS]; ROWS],
+) {
+    for (index, frame) in frames.iter().enumerate().take(MOST_BLOCKS / FRAME_BLOCKS) {
+        let blocks = frame.iter().flat_map(|frame| frame.chunks_exact(BLOCK));
+        for (block, samples) in blocks.enumerate() {
+            for (out, sum) in out.iter_mut().zip(rows(samples, table)) {
+                out[index * FRAME_BLOCKS + block] = sum;
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,6 +286,45 @@ mod tests {
                 let mut sums = [Sums::default(); 6];
                 kernel.correlate(&frames, least, &mut sums);
                 prop_assert_eq!(sums, expected, "{}", kernel.name());
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn every_kernel_holds_the_same_against_a_key(frames in frames(), key in 0usize..16) {
+            let tables = &TONES.keys[key];
+            for frame in &frames {
+                let span = frame.last_chunk().unwrap();
+                let some = [Some(frame), None, frames.first()];
+                let mut expected = [[0; MOST_BLOCKS]; ROWS];
+                blocks(&some, &tables.block, &mut expected);
+                let expected = (expected, rows(span, &tables.span));
+                for kernel in Kernel::available() {
+                    let held = (
+                        kernel.blocks(&some, &tables.block),
+                        kernel.span(span, &tables.span),
+                    );
+                    prop_assert_eq!(held, expected, "{}", kernel.name());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_worst_samples_do_not_overflow_a_key_s_rows() {
+        for tables in &TONES.keys {
+            for row in 0..ROWS {
+                for table in [&tables.block[..], &tables.span[..]] {
+                    let coefficients = table
+                        .iter()
+                        .flat_map(|octet| octet.0[row * 8..row * 8 + 8].iter().copied());
+                    let worst: Vec<i16> = coefficients
+                        .map(|c| if c >= 0 { i16::MIN } else { i16::MAX })
+                        .collect();
+                    assert!(rows(&worst, table)[row] < -500_000_000);
+                }
             }
         }
     }

@@ -36,7 +36,7 @@ impl Bank {
     pub fn with_kernel(channels: usize, config: DetectorConfig, kernel: Kernel) -> Bank {
         Bank {
             kernel,
-            detectors: vec![Detector::new(config); channels],
+            detectors: vec![Detector::new(config).on(kernel); channels],
         }
     }
 
@@ -60,13 +60,29 @@ impl Bank {
             .zip(frames.chunks(BATCH))
             .enumerate()
         {
-            let least = detectors.first().map_or(0, Detector::least_energy);
-            self.kernel.correlate(frames, least, &mut sums);
+            let Some(gate) = detectors.first().map(Detector::gate) else {
+                return;
+            };
+            self.kernel
+                .correlate(frames, gate.least_energy(), &mut sums);
+            let admitted = self.kernel.wide(
+                #[inline(always)]
+                || {
+                    let mut admitted = 0u32;
+                    for (at, sums) in sums.iter().enumerate().take(frames.len()) {
+                        admitted |= u32::from(gate.admits(sums)) << at;
+                    }
+                    admitted
+                },
+            );
             for (at, ((detector, frame), sums)) in
                 detectors.iter_mut().zip(frames).zip(&sums).enumerate()
             {
                 let channel = batch * BATCH + at;
-                detector.feed_frame(frame, sums, &mut |detection| sink(channel, detection));
+                let admitted = admitted & (1 << at) != 0;
+                detector.feed_frame(frame, sums, admitted, &mut |detection| {
+                    sink(channel, detection);
+                });
             }
         }
     }
