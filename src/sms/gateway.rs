@@ -17,11 +17,15 @@ use super::dispatch::{Command, Report};
 use super::http::{self, HttpGateway, HttpLine};
 use super::inbound::Inbox;
 use super::order::{self, NotSent, TextOrder, destination};
+use super::report::{self, Batch, Reports};
 use super::routing::{Fate, LineConfig, LinkId, Order, Output, Routing, RoutingConfig};
 use crate::smpp::pdu::Address;
+use crate::smpp::receipt::{IdForm, Key};
 
 /// Orders and reports that may wait in each channel.
 const WAITING: usize = 4096;
+/// Batches of news that may wait of all binds together.
+const BATCHES: usize = 256;
 /// Reports that wait for the engine above which nothing more is taken in.
 const BEHIND: usize = 1024;
 /// Orders or news taken in at once.
@@ -82,10 +86,11 @@ impl Gateway {
         config: GatewayConfig,
         stop: watch::Receiver<bool>,
     ) -> Result<Gateway, StartError> {
-        let (news, from_binds) = mpsc::channel(WAITING);
+        let (news, from_binds) = report::reports(BATCHES);
         let mut lines = Vec::new();
         let mut links: Vec<Vec<Link>> = Vec::new();
         let mut names = HashMap::new();
+        let mut id_forms = Vec::new();
         let mut accounts: Vec<(Arc<str>, String)> = Vec::new();
         for SmppLine { bind, sessions } in config.binds {
             let line = u16::try_from(lines.len()).unwrap_or(u16::MAX);
@@ -96,6 +101,7 @@ impl Gateway {
                 accounts.len() - 1
             });
             let sessions = sessions.max(1);
+            id_forms.push(bind.id_form);
             lines.push(LineConfig {
                 name: bind.name.clone(),
                 account,
@@ -154,6 +160,7 @@ impl Gateway {
             links,
             names,
             line_names,
+            id_forms,
             outbox: VecDeque::new(),
             reports,
         };
@@ -212,7 +219,7 @@ impl Link {
 
 /// What binds and HTTP gateways tell.
 type FromLinks = (
-    mpsc::Receiver<order::Report>,
+    Reports,
     mpsc::Receiver<(LinkId, http::News)>,
 );
 
@@ -224,6 +231,8 @@ struct Exchange {
     links: Vec<Vec<Link>>,
     names: HashMap<Arc<str>, LinkId>,
     line_names: Vec<Arc<str>>,
+    /// How the ids in receipts relate to those in answers, by line.
+    id_forms: Vec<IdForm>,
     outbox: VecDeque<Report>,
     reports: mpsc::Sender<Report>,
 }
@@ -236,7 +245,7 @@ impl Exchange {
         mut stop: watch::Receiver<bool>,
     ) {
         let mut stopping = JoinSet::new();
-        let (mut batch, mut news) = (Vec::new(), Vec::new());
+        let mut batch = Vec::new();
         let (mut asked, mut http_heard) = (Vec::new(), true);
         let (mut ordered, mut heard, mut stopped) = (true, true, false);
         while ordered || heard || http_heard || !self.outbox.is_empty() {
@@ -272,14 +281,11 @@ impl Exchange {
                     ordered = count > 0;
                     ending = count == 0;
                 }
-                count = from_binds.recv_many(&mut news, BATCH), if heard && room => {
-                    let now = Instant::now();
-                    for report in news.drain(..) {
-                        self.hear(now, report);
-                    }
+                news = from_binds.recv_batch(), if heard && room => match news {
+                    Some(batch) => self.hear_all(batch),
                     // Every bind has ended.
-                    heard = count > 0;
-                }
+                    None => heard = false,
+                },
                 count = from_http.recv_many(&mut asked, BATCH), if http_heard && room => {
                     let now = Instant::now();
                     for (link, news) in asked.drain(..) {
@@ -342,11 +348,18 @@ impl Exchange {
         }
     }
 
-    fn hear(&mut self, now: Instant, report: order::Report) {
-        let Some(link) = self.names.get(&report.bind).copied() else {
+    fn hear_all(&mut self, batch: Batch) {
+        let now = Instant::now();
+        let Some(link) = self.names.get(&batch.bind).copied() else {
             return;
         };
-        match report.news {
+        for news in batch.news {
+            self.hear(now, link, &batch.bind, news);
+        }
+    }
+
+    fn hear(&mut self, now: Instant, link: LinkId, bind: &Arc<str>, news: order::News) {
+        match news {
             order::News::Text {
                 text,
                 fate,
@@ -354,11 +367,13 @@ impl Exchange {
                 waited,
             } => {
                 let left = now.checked_sub(waited).unwrap_or(now);
-                let fate = Fate::of(fate, messages);
+                let fate = Fate::of(fate, messages, self.id_form(link));
                 self.routing.fared(now, link, text, left, fate);
             }
             order::News::Late { text, answer } => {
-                let answer = answer.map(|taken| taken.key).map_err(fate::said);
+                let form = self.id_form(link);
+                let answer = answer.map(|id| Key::of_answer(&id, form));
+                let answer = answer.map_err(fate::said);
                 self.routing.answered_late(now, link, text, answer);
             }
             order::News::Receipt {
@@ -377,16 +392,21 @@ impl Exchange {
                 reading,
                 acknowledgement,
             } => {
-                let addresses = (&from, &to);
+                let addresses = (&*from, &*to);
                 let line = self.line_names.get(usize::from(link.line));
-                let by = line.unwrap_or(&report.bind);
+                let by = line.unwrap_or(bind);
                 let inbound = self
                     .inbox
-                    .take(now, by, addresses, reading, acknowledgement);
+                    .take(now, by, addresses, *reading, acknowledgement);
                 let inbound = inbound.map(|inbound| Report::Inbound(Box::new(inbound)));
                 self.outbox.extend(inbound);
             }
         }
+    }
+
+    fn id_form(&self, link: LinkId) -> IdForm {
+        let form = self.id_forms.get(usize::from(link.line));
+        form.copied().unwrap_or_default()
     }
 
     /// Sends the reports that wait, while the engine has room.
@@ -409,7 +429,7 @@ fn text_order(order: Order) -> TextOrder {
         sender: order
             .sender
             .map(|sender| Address::sender(&sender).to_owned()),
-        body: order.body,
+        body: order.body.into(),
         deadline: order.deadline,
         patient: order.patient,
         withdrawal: Some(order.withdrawal),

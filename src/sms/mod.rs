@@ -13,6 +13,7 @@ pub mod gateway;
 mod http;
 mod inbound;
 pub mod order;
+mod report;
 pub mod routing;
 pub mod sandbox;
 mod tls;
@@ -23,4 +24,5 @@ pub use config::{BindConfig, SmppLine};
 pub use http::{
     Auth, Body, HttpLine, Method, Success, Target, TargetError, Template, TemplateError,
 };
+pub use report::{Batch, Report, Reporter, Reports, reports};
 pub use tls::{Tls, TlsError};
