@@ -200,7 +200,7 @@ async fn a_late_answer_is_told() {
     match report(&mut reports).await {
         News::Late {
             answer: Ok(taken), ..
-        } => assert_eq!(taken.id.as_bytes(), b"late"),
+        } => assert_eq!(taken.as_bytes(), b"late"),
         other => panic!("{other:?}"),
     }
     drop(centre.await.unwrap());

@@ -94,10 +94,17 @@ impl Bind {
     /// # Errors
     /// The bind has stopped.
     pub async fn send(&self, order: TextOrder) -> Result<(), NotQueued> {
-        self.orders
-            .send(order)
-            .await
-            .map_err(|error| NotQueued::Stopped(Box::new(error.0)))
+        let place = match self.orders.try_reserve() {
+            Ok(place) => Ok(place),
+            Err(_) => self.orders.reserve().await,
+        };
+        match place {
+            Ok(place) => {
+                place.send(order);
+                Ok(())
+            }
+            Err(_) => Err(NotQueued::Stopped(Box::new(order))),
+        }
     }
 
     /// What it is doing.

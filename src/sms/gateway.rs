@@ -19,7 +19,6 @@ use super::inbound::Inbox;
 use super::order::{self, NotSent, TextOrder, destination};
 use super::report::{self, Batch, Reports};
 use super::routing::{Fate, LineConfig, LinkId, Order, Output, Routing, RoutingConfig};
-use crate::smpp::pdu::Address;
 use crate::smpp::receipt::{IdForm, Key};
 
 /// Orders and reports that may wait in each channel.
@@ -426,9 +425,7 @@ fn text_order(order: Order) -> TextOrder {
     TextOrder {
         text: order.text,
         to: destination(&order.to),
-        sender: order
-            .sender
-            .map(|sender| Address::sender(&sender).to_owned()),
+        sender: order.sender,
         body: order.body.into(),
         deadline: order.deadline,
         patient: order.patient,

@@ -28,8 +28,8 @@ pub struct TextOrder {
     pub text: TextRef,
     /// Whom to send it to; see [`destination`].
     pub to: AddressBuf,
-    /// Who it is from; `None` leaves it to the bind.
-    pub sender: Option<AddressBuf>,
+    /// Who it is from, as [`Address::sender`] reads it; `None` leaves it to the bind.
+    pub sender: Option<Arc<str>>,
     /// The words.
     pub body: Words,
     /// When the text is of no more use: not sent after this, and the carrier is told not to

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 
 use super::{Driver, LATE, RETRY, SHORTEST_VALIDITY};
-use crate::smpp::pdu::{Address, AddressBuf, Sms, Status, TlvBuf, Verdict, time};
+use crate::smpp::pdu::{Address, Sms, Status, TlvBuf, Verdict, time};
 use crate::smpp::receipt::{Key, Receipt};
 use crate::smpp::session::{Answer, Delivery, Lost, MessageId, Outcome, WhyNot};
 use crate::smpp::text;
@@ -109,10 +109,10 @@ impl Driver {
         let (config, order) = (&self.config, &flight.order);
         let left = order.deadline.saturating_duration_since(now);
         let validity = time::relative(left.max(SHORTEST_VALIDITY));
-        let own = Address::sender(&config.sender);
+        let sender = order.sender.as_deref().unwrap_or(&config.sender);
         let blank = Sms {
             service_type: config.service_type.as_bytes(),
-            source: order.sender.as_ref().map_or(own, AddressBuf::as_address),
+            source: Address::sender(sender),
             destination: order.to.as_address(),
             validity: if config.validity { &validity } else { &[] },
             registered_delivery: u8::from(config.receipts),
