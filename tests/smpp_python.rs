@@ -63,7 +63,7 @@ async fn texts_receipts_and_a_reply() {
             receipt,
             acknowledgement,
         } => {
-            assert_eq!(Some(key), Key::of_answer(&taken[0], IdForm::Same));
+            assert_eq!(Some(key), Key::of_answer(&taken[0], IdForm::HexThenDecimal));
             assert_eq!(receipt.fate, Fate::Undeliverable);
             assert_eq!(receipt.error.as_deref(), Some(&b"027"[..]));
             assert_eq!(receipt.done.map(|at| at.second), Some(12));
@@ -149,7 +149,7 @@ async fn refusals_throttling_and_waiting() {
     let Submission::Sent(taken) = fate(&mut reports, 2).await else {
         panic!("not sent")
     };
-    assert_eq!(Key::of_answer(&taken[0], IdForm::Same), Some(key));
+    assert_eq!(Key::of_answer(&taken[0], IdForm::HexThenDecimal), Some(key));
     bind.send(to(3, "447700900102", "throttled")).await.unwrap();
     assert!(matches!(fate(&mut reports, 3).await, Submission::Sent(_)));
     bind.stop().await;

@@ -287,6 +287,7 @@ impl Service {
                     resend_after: config.text.resend_after,
                     resends: config.text.resends,
                     end_undeliverable: config.text.end_undeliverable,
+                    ..TextPolicy::default()
                 },
                 ..EngineConfig::default()
             },

@@ -10,7 +10,7 @@ use crate::challenge::{
     Challenge, Channel, Entry, Event, Match, Reason, Stage, State, Step, Text, TextState,
 };
 use crate::guard::Admission;
-use crate::sms::order::TextRef;
+use crate::sms::order::{Acknowledgement, TextRef};
 use crate::store::CodeHash;
 
 /// An open challenge.
@@ -35,6 +35,8 @@ pub(super) struct Open {
     pub admission: Option<Admission>,
     /// Its code and texts, if it is by text.
     pub texts: Option<Texts>,
+    /// Receipts whose lines are not durable yet; no more than carriers leave unacknowledged.
+    unwritten: Vec<Acknowledgement>,
 }
 
 /// How an entered code was judged. It is to be told once the line that says so is durable.
@@ -70,6 +72,7 @@ impl Open {
             deadline,
             admission,
             texts,
+            unwritten: Vec::new(),
         }
     }
 
@@ -120,6 +123,20 @@ impl Open {
     /// Whether it is by text.
     pub fn is_text(&self) -> bool {
         self.decided.details().channel == Channel::Sms
+    }
+
+    /// Acknowledges a receipt once all that is decided is durable.
+    pub fn acknowledge_when_written(&mut self, acknowledgement: Acknowledgement) {
+        self.unwritten.push(acknowledgement);
+        self.acknowledge();
+    }
+
+    fn acknowledge(&mut self) {
+        if !self.saving && self.unsaved.is_empty() {
+            for acknowledgement in self.unwritten.drain(..) {
+                acknowledgement.taken();
+            }
+        }
     }
 
     /// Whether it can outlive the process just so: its text has left, and all of it is durable.
@@ -205,6 +222,7 @@ impl Open {
         if let Some(watched) = &self.watched {
             watched.send_replace(self.durable.clone());
         }
+        self.acknowledge();
     }
 
     /// The store already had this end: it stands, and what was decided here does not.

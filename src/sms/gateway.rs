@@ -13,13 +13,13 @@ use tokio::time::sleep_until;
 
 use super::bind::{Bind, NotQueued, StartError};
 use super::config::{BindConfig, SmppLine};
-use super::dispatch::{Command, Report};
+use super::dispatch::{Command, Named, ReceiptCame, Report};
 use super::http::{self, HttpGateway, HttpLine};
 use super::inbound::Inbox;
-use super::order::{self, NotSent, TextOrder, destination};
+use super::order::{self, Acknowledgement, NotSent, TextOrder, destination};
 use super::report::{self, Batch, Reports};
-use super::routing::{Fate, LineConfig, LinkId, Order, Output, Routing, RoutingConfig};
-use crate::smpp::receipt::{IdForm, Key};
+use super::routing::{self, Fate, LineConfig, LinkId, Order, Output, Routing, RoutingConfig};
+use crate::smpp::receipt::{IdForm, Key, Receipt};
 
 /// Orders and reports that may wait in each channel.
 const WAITING: usize = 4096;
@@ -127,14 +127,21 @@ impl Gateway {
             }
             links.push(binds);
         }
+        // The same in every process, since receipts may come to the next.
+        let mut account_names: HashMap<usize, Arc<str>> = HashMap::new();
+        for (at, (address, system_id)) in accounts.iter().enumerate() {
+            account_names.insert(at, format!("smpp {system_id}@{address}").into());
+        }
         let (http_news, from_http) = mpsc::channel(WAITING);
         for one in config.http {
             let line = u16::try_from(lines.len()).unwrap_or(u16::MAX);
             let id = LinkId { line, link: 0 };
+            // Nobody else hears of its texts.
+            let account = accounts.len() + usize::from(line);
+            account_names.insert(account, format!("http {}", one.name).into());
             lines.push(LineConfig {
                 name: one.name.clone(),
-                // Nobody else hears of its texts.
-                account: accounts.len() + usize::from(line),
+                account,
                 links: 1,
                 room: http::room(&one),
                 sends: true,
@@ -159,6 +166,7 @@ impl Gateway {
             links,
             names,
             line_names,
+            accounts: account_names,
             id_forms,
             outbox: VecDeque::new(),
             reports,
@@ -230,6 +238,8 @@ struct Exchange {
     links: Vec<Vec<Link>>,
     names: HashMap<Arc<str>, LinkId>,
     line_names: Vec<Arc<str>>,
+    /// The names of accounts, by their numbers in the routing.
+    accounts: HashMap<usize, Arc<str>>,
     /// How the ids in receipts relate to those in answers, by line.
     id_forms: Vec<IdForm>,
     outbox: VecDeque<Report>,
@@ -316,11 +326,58 @@ impl Exchange {
         while stopping.join_next().await.is_some() {}
     }
 
+    /// Takes in a receipt. What it means for a text that is known is told first.
+    fn receive(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        key: Key,
+        receipt: &Receipt,
+        acknowledgement: Acknowledgement,
+    ) {
+        let known = self.routing.receipt(now, link, key.clone(), receipt);
+        self.carry_out();
+        let account = self.routing.account(link);
+        let account = account.and_then(|at| self.accounts.get(&at)).cloned();
+        match (account, routing::says(receipt)) {
+            (Some(account), Some(says)) => {
+                let came = Box::new(ReceiptCame {
+                    account,
+                    key,
+                    says,
+                    known,
+                    acknowledgement,
+                });
+                self.outbox.push_back(Report::Receipt(came));
+            }
+            // It says nothing, and would say no more if it came again.
+            _ => acknowledgement.taken(),
+        }
+    }
+
     /// Does what the routing wants done.
     fn carry_out(&mut self) {
         while let Some(output) = self.routing.poll_output() {
             match output {
                 Output::Report(report) => self.outbox.push_back(report),
+                Output::Named {
+                    text,
+                    account,
+                    keys,
+                    messages,
+                    left,
+                } => {
+                    if let Some(account) = self.accounts.get(&account) {
+                        let named = Box::new(Named {
+                            text,
+                            account: Arc::clone(account),
+                            keys,
+                            messages,
+                            left: left.elapsed(),
+                        });
+                        self.outbox.push_back(Report::Named(named));
+                    }
+                }
                 Output::Order { by, order } => self.hand_over(by, *order),
             }
         }
@@ -380,8 +437,7 @@ impl Exchange {
                 receipt,
                 acknowledgement,
             } => {
-                self.routing.receipt(now, link, key, &receipt);
-                acknowledgement.taken();
+                self.receive(now, link, key, &receipt, acknowledgement);
             }
             order::News::State(state) => self.routing.turned(now, link, state.is_bound()),
             order::News::Slowed { until } => self.routing.slowed(link, until),

@@ -115,6 +115,7 @@ impl Task {
                 challenges = purged.challenges,
                 idempotency_keys = purged.idempotency_keys,
                 messages = purged.messages,
+                receipts = purged.receipts,
                 "dropped what is no longer kept"
             ),
             Err(error) => tracing::error!(%error, "could not drop what is no longer kept"),
