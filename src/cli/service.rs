@@ -299,7 +299,17 @@ impl Service {
         )
         .await?;
         let api = listener.local_addr()?;
-        let router = api::router(engine.clone(), Arc::new(registry), api_metrics.clone());
+        let gateways = config.text_gateways.values();
+        let callbacks = gateways.filter_map(|gateway| {
+            let callback = gateway.line.callback.clone()?;
+            Some((Arc::clone(&gateway.line.name), callback))
+        });
+        let router = api::router(
+            engine.clone(),
+            Arc::new(registry),
+            api_metrics.clone(),
+            callbacks.collect(),
+        );
         let (stop_api, mut stopped) = watch::channel(false);
         let serving = tokio::spawn(api::serve(
             listener,

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::order::{Acknowledgement, TextRef};
 use crate::dialplan::TextRoute;
 use crate::phone::PhoneNumber;
-use crate::smpp::receipt::Key;
+use crate::smpp::receipt::{Key, Receipt};
 
 /// One text to be sent. `Debug` masks the number and leaves the words out.
 #[derive(Clone)]
@@ -41,13 +41,26 @@ impl fmt::Debug for Dispatch {
 }
 
 /// From engine to gateway.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum Command {
     /// Send a text. Ends in one [`News::Sent`], [`News::Unsure`] or [`News::Failed`]; receipts may
     /// follow.
     Send(Box<Dispatch>),
     /// The text is of no more use: if nothing of it has left, nothing shall.
     Withdraw(TextRef),
+    /// A provider has posted a receipt.
+    Receipt(Box<PostedReceipt>),
+}
+
+/// A receipt that came by another way than a bind.
+#[derive(Debug)]
+pub struct PostedReceipt {
+    /// The gateway whose provider posted it.
+    pub by: Arc<str>,
+    /// What it says.
+    pub receipt: Receipt,
+    /// Tells the provider.
+    pub acknowledgement: Acknowledgement,
 }
 
 /// From gateway to engine.

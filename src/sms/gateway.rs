@@ -13,7 +13,7 @@ use tokio::time::sleep_until;
 
 use super::bind::{Bind, NotQueued, StartError};
 use super::config::{BindConfig, SmppLine};
-use super::dispatch::{Command, Named, ReceiptCame, Report};
+use super::dispatch::{Command, Named, PostedReceipt, ReceiptCame, Report};
 use super::http::{self, HttpGateway, HttpLine};
 use super::inbound::Inbox;
 use super::order::{self, Acknowledgement, NotSent, TextOrder, destination};
@@ -147,6 +147,7 @@ impl Gateway {
                 sends: true,
                 up: true,
             });
+            names.insert(Arc::clone(&one.name), id);
             let gateway = HttpGateway::start(one, id, http_news.clone())?;
             links.push(vec![Link::Http(gateway)]);
         }
@@ -285,6 +286,7 @@ impl Exchange {
                         match command {
                             Command::Send(dispatch) => self.routing.send(now, *dispatch),
                             Command::Withdraw(text) => self.routing.withdraw(text),
+                            Command::Receipt(posted) => self.posted(now, *posted),
                         }
                     }
                     ordered = count > 0;
@@ -324,6 +326,21 @@ impl Exchange {
             }
         }
         while stopping.join_next().await.is_some() {}
+    }
+
+    fn posted(&mut self, now: Instant, posted: PostedReceipt) {
+        let PostedReceipt {
+            by,
+            receipt,
+            acknowledgement,
+        } = posted;
+        let link = self.names.get(&by).copied();
+        let key = Key::of_receipt(&receipt.id, IdForm::Same);
+        // Without either nobody's text can be meant, now or later.
+        match (link, key) {
+            (Some(link), Some(key)) => self.receive(now, link, key, &receipt, acknowledgement),
+            _ => acknowledgement.taken(),
+        }
     }
 
     /// Takes in a receipt. What it means for a text that is known is told first.

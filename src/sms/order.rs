@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -249,19 +249,34 @@ pub(super) type Answers = mpsc::Sender<(DeliveryHandle, Status)>;
 #[derive(Debug, Default)]
 pub struct Acknowledgement {
     deliveries: SmallVec<[(Answers, DeliveryHandle); 1]>,
+    /// One who waits for it by itself, as a provider does that posts a receipt.
+    waiting: Option<oneshot::Sender<bool>>,
 }
 
 impl Acknowledgement {
     pub(super) fn new(to: Answers, handle: DeliveryHandle) -> Acknowledgement {
         Acknowledgement {
             deliveries: SmallVec::from_iter([(to, handle)]),
+            waiting: None,
         }
+    }
+
+    /// One that tells whether the delivery is safe.
+    pub fn awaited() -> (Acknowledgement, oneshot::Receiver<bool>) {
+        let (waiting, told) = oneshot::channel();
+        let acknowledgement = Acknowledgement {
+            deliveries: SmallVec::new(),
+            waiting: Some(waiting),
+        };
+        (acknowledgement, told)
     }
 
     /// Both in one.
     #[must_use]
     pub fn and(mut self, mut other: Acknowledgement) -> Acknowledgement {
         self.deliveries.append(&mut other.deliveries);
+        // Of two that wait one would not hear of it: pieces of a message come by binds alone.
+        self.waiting = self.waiting.take().or_else(|| other.waiting.take());
         self
     }
 
@@ -279,6 +294,10 @@ impl Acknowledgement {
         for (to, handle) in self.deliveries.drain(..) {
             // Untold, the delivery is made again: never lost.
             let _ = to.try_send((handle, status));
+        }
+        if let Some(waiting) = self.waiting.take() {
+            // Gone without waiting, it posts the receipt again.
+            let _ = waiting.send(status == Status::OK);
         }
     }
 }

@@ -319,6 +319,7 @@ impl Task {
                 reply,
             } => self.check(&tenant, id, &code, reply),
             Request::Resend { tenant, id, reply } => self.resend(&tenant, id, reply),
+            Request::Receipt(posted) => self.posted_receipt(posted),
             Request::Shutdown { deadline, reply } => self.shut_down(deadline, Some(reply)),
         }
     }

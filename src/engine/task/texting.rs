@@ -24,7 +24,7 @@ use crate::engine::texts::Again;
 use crate::guard::Wish;
 use crate::phone::PhoneNumber;
 use crate::sms::dispatch::{
-    Command, Dispatch, Failure, Inbound, Named, News, ReceiptCame, Report, Says,
+    Command, Dispatch, Failure, Inbound, Named, News, PostedReceipt, ReceiptCame, Report, Says,
 };
 use crate::sms::order::{Acknowledgement, TextRef};
 use crate::store::{
@@ -178,6 +178,17 @@ impl Task {
         });
         self.doing
             .push(Box::pin(async move { Done::AwaitingReceipts(kept.await) }));
+    }
+
+    /// Hands a receipt to the gateway, which knows whose it is; dropped, it is posted again.
+    pub(super) fn posted_receipt(&mut self, posted: Box<PostedReceipt>) {
+        let Some(texting) = &self.texting else {
+            return;
+        };
+        let handed = texting.commands.try_send(Command::Receipt(posted));
+        if handed.is_err() {
+            tracing::warn!("a provider posts receipts faster than they are taken; posted again");
+        }
     }
 
     fn receipt_came(&mut self, came: ReceiptCame) {

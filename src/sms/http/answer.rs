@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::config::Success;
+use crate::smpp::session::MessageId;
 use crate::sms::dispatch::Failure;
 use crate::sms::routing::plain;
 
@@ -85,12 +86,18 @@ pub(super) fn judge_body(body: Option<&[u8]>, success: Option<&Success>) -> Verd
 }
 
 /// The provider's name for a text.
-pub(super) fn id(body: Option<&[u8]>, pointer: Option<&str>) -> Option<Arc<str>> {
+pub(super) fn id(body: Option<&[u8]>, pointer: Option<&str>) -> Option<MessageId> {
     let value: Value = serde_json::from_slice(body?).ok()?;
-    Some(plain(&written(value.pointer(pointer?)?)))
+    name(&written(value.pointer(pointer?)?))
 }
 
-fn written(value: &Value) -> String {
+/// A provider's name for a text as answers and receipts have it in common; `None` for an empty one.
+pub(super) fn name(text: &str) -> Option<MessageId> {
+    let name = plain(text.trim());
+    (!name.is_empty()).then(|| MessageId::new(name.as_bytes()))
+}
+
+pub(super) fn written(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
@@ -149,7 +156,8 @@ mod tests {
         ));
         assert_eq!(judge_body(None, None), Verdict::Taken);
         let name = id(Some(br#"{"id":17}"#), Some("/id"));
-        assert_eq!(name.as_deref(), Some("17"));
+        assert_eq!(name, Some(MessageId::new(b"17")));
+        assert_eq!(id(Some(br#"{"id":" "}"#), Some("/id")), None);
         assert_eq!(id(Some(b"{}"), Some("/id")), None);
     }
 }
