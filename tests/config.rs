@@ -173,6 +173,10 @@ fn every_key_is_read() {
         resend_after = "45s"
         resends = 0
         end_undeliverable = true
+        patience = "45s"
+        most_waiting = 500
+        await_receipts = "2d"
+        most_receipts = 2000
         [guard]
         open_per_number = 2
         per_number = "1 per 1m"
@@ -332,6 +336,9 @@ fn every_key_is_read() {
         [240, 45].map(Duration::from_secs)
     );
     assert!(text.end_undeliverable);
+    let (patience, awaited) = (text.patience.as_secs(), text.await_receipts.as_secs());
+    assert_eq!((patience, awaited), (45, 172_800));
+    assert_eq!((text.most_waiting, text.most_receipts), (500, 2000));
     let guard = &config.guard;
     assert_eq!((guard.open_per_number, guard.most_numbers), (2, 1000));
     assert_eq!(guard.hold_after_report, Duration::from_secs(3600));

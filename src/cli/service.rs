@@ -192,6 +192,10 @@ impl Texts {
         let gateways = config.text_gateways.values();
         let gateways = texting::GatewayConfig {
             http: gateways.map(|gateway| gateway.line.clone()).collect(),
+            patience: config.text.patience,
+            most_waiting: config.text.most_waiting,
+            most_receipts: config.text.most_receipts,
+            receipt_patience: config.text.await_receipts,
             ..texting::GatewayConfig::new(binds)
         };
         let gateway =
@@ -287,7 +291,7 @@ impl Service {
                     resend_after: config.text.resend_after,
                     resends: config.text.resends,
                     end_undeliverable: config.text.end_undeliverable,
-                    ..TextPolicy::default()
+                    await_receipts: config.text.await_receipts,
                 },
                 ..EngineConfig::default()
             },
