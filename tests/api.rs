@@ -66,7 +66,12 @@ async fn house_with(config: EngineConfig, limits: Limits) -> House {
     );
     let engine = engine.await.expect("starts");
     let metrics = api::Metrics::register(&mut registry);
-    let router = api::router(engine.clone(), Arc::new(registry), metrics.clone(), Default::default());
+    let router = api::router(
+        engine.clone(),
+        Arc::new(registry),
+        metrics.clone(),
+        Default::default(),
+    );
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
     let address = listener.local_addr().expect("an address");
     let (stop, stopped) = oneshot::channel();

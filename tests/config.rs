@@ -886,7 +886,10 @@ fn text_gateways_stand_beside_binds() {
     ));
     let told = receipts.shown_json().to_string();
     assert!(!told.contains("hunter2") && !format!("{receipts:?}").contains("hunter2"));
-    assert_eq!(receipts.shown_json()["text_gateway"]["web"]["receipt_id"], "Sid");
+    assert_eq!(
+        receipts.shown_json()["text_gateway"]["web"]["receipt_id"],
+        "Sid"
+    );
     // Queries and headers may be secrets too.
     for shown in [
         format!("{config:?}"),

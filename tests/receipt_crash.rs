@@ -146,10 +146,7 @@ async fn a_receipt_finds_its_text_in_the_next_process() {
     assert!(seen["text"]["delivered_at"].is_string(), "{seen}");
     let seen = house.ringtrue.get(&lost.id).await;
     assert_eq!(seen["status"], "undeliverable", "{seen}");
-    assert_eq!(
-        seen["text"]["carrier_error"], "UNDELIV err:027",
-        "{seen}"
-    );
+    assert_eq!(seen["text"]["carrier_error"], "UNDELIV err:027", "{seen}");
     // What has ended stays as it ended.
     let seen = house.ringtrue.get(&approved.id).await;
     assert_eq!(seen["status"], "approved", "{seen}");

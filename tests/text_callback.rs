@@ -136,9 +136,17 @@ async fn signed_receipts_in_json_are_joined_and_others_refused() {
     let other = signed(&one("Msg-1", "UNDELIVERABLE"));
     for signature in [None, Some(""), Some("sha256=00"), Some(&*other)] {
         let (status, problem) = house.posted(&body, signature).await;
-        assert_eq!((status, &problem["type"]), (401, &json!("/problems/unauthorized")));
+        assert_eq!(
+            (status, &problem["type"]),
+            (401, &json!("/problems/unauthorized"))
+        );
     }
-    let (status, _) = house.posted(&one("Msg-1", "PENDING"), Some(&signed(&one("Msg-1", "PENDING")))).await;
+    let (status, _) = house
+        .posted(
+            &one("Msg-1", "PENDING"),
+            Some(&signed(&one("Msg-1", "PENDING"))),
+        )
+        .await;
     assert_eq!(status, 204);
     house.text_is(&first, "accepted").await;
     // Several at once, with one that nobody knows and one that says nothing.
@@ -160,7 +168,11 @@ async fn signed_receipts_in_json_are_joined_and_others_refused() {
     for (body, status, kind) in [
         ("{", 400, "malformed-body"),
         (r#"{"result":[]}"#, 422, "invalid-request"),
-        (r#"{"results":[{"messageId":"+447400123401"}]}"#, 422, "invalid-request"),
+        (
+            r#"{"results":[{"messageId":"+447400123401"}]}"#,
+            422,
+            "invalid-request",
+        ),
     ] {
         let (got, problem) = house.posted(body, Some(&signed(body))).await;
         assert_eq!(got, status, "{problem}");
@@ -170,15 +182,31 @@ async fn signed_receipts_in_json_are_joined_and_others_refused() {
     let huge = format!("{{\"results\":[],\"x\":\"{}\"}}", "x".repeat(70_000));
     assert_eq!(house.posted(&huge, Some(&signed(&huge))).await.0, 413);
     let body = "messageId=Msg-3";
-    let form = house.receipts("web").header("content-type", FORM).body(body);
-    let answer = form.header("x-signature", signed(body)).send().await.expect("an answer");
+    let form = house
+        .receipts("web")
+        .header("content-type", FORM)
+        .body(body);
+    let answer = form
+        .header("x-signature", signed(body))
+        .send()
+        .await
+        .expect("an answer");
     assert_eq!(answer.status(), 415);
     for (path, status) in [("nobody", 404), ("web/x", 404)] {
-        let answer = house.receipts(path).body("{}").send().await.expect("an answer");
+        let answer = house
+            .receipts(path)
+            .body("{}")
+            .send()
+            .await
+            .expect("an answer");
         assert_eq!(answer.status(), status, "{path}");
     }
     let base = &house.ringtrue.base;
-    let got = house.client.get(format!("{base}/v1/receipts/web")).send().await;
+    let got = house
+        .client
+        .get(format!("{base}/v1/receipts/web"))
+        .send()
+        .await;
     assert_eq!(got.expect("an answer").status(), 405);
 
     // The next process knows the text too.
@@ -189,15 +217,36 @@ async fn signed_receipts_in_json_are_joined_and_others_refused() {
     let challenge = house.ringtrue.get(&third).await;
     assert_eq!(challenge["text"]["state"], "delivered", "{challenge}");
     let log = house.ringtrue.log();
-    assert!(!log.contains(SECRET) && !log.contains("7400123403"), "{log}");
+    assert!(
+        !log.contains(SECRET) && !log.contains("7400123403"),
+        "{log}"
+    );
 }
 
 #[tokio::test]
 async fn forms_and_the_other_proofs() {
     for (auth, name, good, bad) in [
-        ("bearer", "", ("web", Some(("authorization", "Bearer a-secret-of-the-provider"))), ("web", Some(("authorization", "Bearer a-secret")))),
-        ("header", "receipt_auth_name = 'X-Token'\n", ("web", Some(("x-token", SECRET))), ("web", Some(("x-token", "a")))),
-        ("query", "receipt_auth_name = 'key'\n", ("web?key=a-secret-of-the-provider", None), ("web?key=b", None)),
+        (
+            "bearer",
+            "",
+            (
+                "web",
+                Some(("authorization", "Bearer a-secret-of-the-provider")),
+            ),
+            ("web", Some(("authorization", "Bearer a-secret"))),
+        ),
+        (
+            "header",
+            "receipt_auth_name = 'X-Token'\n",
+            ("web", Some(("x-token", SECRET))),
+            ("web", Some(("x-token", "a"))),
+        ),
+        (
+            "query",
+            "receipt_auth_name = 'key'\n",
+            ("web?key=a-secret-of-the-provider", None),
+            ("web?key=b", None),
+        ),
     ] {
         let (url, _) = provider().await;
         let house = House::new(

@@ -53,7 +53,11 @@ pub(super) fn read(
         fits,
     );
     let wanted = "a JSON pointer or the name of a form's field, in quotes: \"/id\", \"MessageSid\"";
-    let place = |key| section.read(key, wanted, |text| (!text.is_empty()).then(|| text.to_owned()));
+    let place = |key| {
+        section.read(key, wanted, |text| {
+            (!text.is_empty()).then(|| text.to_owned())
+        })
+    };
     let (id, status, error) = (
         place("receipt_id"),
         place("receipt_status"),
@@ -154,7 +158,11 @@ fn fields(
     let is_pointer = |at: &At<String>| at.value.starts_with('/');
     let json = is_pointer(&id);
     let others = [Some(&status), error.as_ref(), list.as_ref()];
-    if let Some(other) = others.into_iter().flatten().find(|at| is_pointer(at) != json) {
+    if let Some(other) = others
+        .into_iter()
+        .flatten()
+        .find(|at| is_pointer(at) != json)
+    {
         let text = "JSON pointers and names of a form's fields cannot be mixed";
         let fault = Fault::new(other.place.clone(), text);
         section.fault(fault.help("begin all of them with a slash, or none"));
@@ -173,12 +181,17 @@ fn fields(
 }
 
 fn meanings(section: &Section<'_>) -> Vec<(String, Meaning)> {
-    let wanted = "what the provider writes, in quotes, or a list: \"delivered\", [\"sent\", \"queued\"]";
+    let wanted =
+        "what the provider writes, in quotes, or a list: \"delivered\", [\"sent\", \"queued\"]";
     let mut meanings: Vec<(String, Meaning)> = Vec::new();
     for (key, meaning) in MEANINGS {
         for word in section.texts(key, wanted).into_iter().flatten() {
             let known = |(known, _): &&(String, Meaning)| known.eq_ignore_ascii_case(word.value);
-            if meanings.iter().find(known).is_some_and(|(_, of)| *of != meaning) {
+            if meanings
+                .iter()
+                .find(known)
+                .is_some_and(|(_, of)| *of != meaning)
+            {
                 let text = "this word is given two meanings";
                 let fault = Fault::new(word.place, text);
                 section.fault(fault.help("name it under one of them"));

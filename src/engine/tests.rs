@@ -16,8 +16,9 @@ use crate::challenge::{
 use crate::dtmf::Digit;
 use crate::phone::PhoneNumber;
 use crate::store::{
-    self, ApiKey, AwaitedReceipts, Begun, Block, BlockedBy, CarrierReceipt, CodeHash, Erased, Idempotency, Joined, KeyId, Message,
-    NewChallenge, Pending, Purged, Recorded, Replay, Sqlite, Standing, Unfinished, Use,
+    self, ApiKey, AwaitedReceipts, Begun, Block, BlockedBy, CarrierReceipt, CodeHash, Erased,
+    Idempotency, Joined, KeyId, Message, NewChallenge, Pending, Purged, Recorded, Replay, Sqlite,
+    Standing, Unfinished, Use,
 };
 use crate::voice::order::{CallOrder, CallRef, KeySource, News};
 

@@ -303,7 +303,9 @@ mod tests {
         let mut flights = Flights::default();
         let text = TextRef(Uuid::nil());
         let messages = SmallVec::from_vec(vec![blank(), blank()]);
-        let pieces: Vec<Piece> = flights.begin(order(text, now), measure(), messages).collect();
+        let pieces: Vec<Piece> = flights
+            .begin(order(text, now), measure(), messages)
+            .collect();
         assert_eq!(flights.conclude(now, pieces[0], Fate::Unknown), None);
         assert_eq!(flights.conclude(now, pieces[0], Fate::Unknown), None);
         assert!(!flights.is_empty());

@@ -226,10 +226,7 @@ impl Link {
 }
 
 /// What binds and HTTP gateways tell.
-type FromLinks = (
-    Reports,
-    mpsc::Receiver<(LinkId, http::News)>,
-);
+type FromLinks = (Reports, mpsc::Receiver<(LinkId, http::News)>);
 
 /// The gateway's task.
 struct Exchange {

@@ -71,11 +71,7 @@ impl Reporter {
     }
 
     /// Hands over what was told, once there is room.
-    pub(super) async fn tell(
-        &self,
-        bind: &Arc<str>,
-        news: &mut Vec<News>,
-    ) -> Result<(), Deserted> {
+    pub(super) async fn tell(&self, bind: &Arc<str>, news: &mut Vec<News>) -> Result<(), Deserted> {
         if news.is_empty() {
             return Ok(());
         }

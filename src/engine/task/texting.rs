@@ -27,9 +27,7 @@ use crate::sms::dispatch::{
     Command, Dispatch, Failure, Inbound, Named, News, PostedReceipt, ReceiptCame, Report, Says,
 };
 use crate::sms::order::{Acknowledgement, TextRef};
-use crate::store::{
-    AwaitedReceipts, CarrierReceipt, Joined, Message, ReceiptWord, StoreError,
-};
+use crate::store::{AwaitedReceipts, CarrierReceipt, Joined, Message, ReceiptWord, StoreError};
 
 /// After how long a receipt is taken in again whose challenge is just being ended.
 const SHORTLY: Duration = Duration::from_millis(200);

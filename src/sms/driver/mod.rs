@@ -175,9 +175,7 @@ impl Driver {
         while let Ok(order) = self.orders.try_recv() {
             self.hand_back(order.text, NotSent::Stopped);
         }
-        self.reports
-            .tell(&self.config.name, &mut self.outbox)
-            .await
+        self.reports.tell(&self.config.name, &mut self.outbox).await
     }
 
     /// Runs `work` while the bind is down: holds texts for a while, then hands them back. `None`
@@ -463,8 +461,7 @@ impl Driver {
 
     /// Reports what was told, if the listener has room; if not, it waits.
     fn send_reports(&mut self) {
-        self.reports
-            .try_tell(&self.config.name, &mut self.outbox);
+        self.reports.try_tell(&self.config.name, &mut self.outbox);
     }
 
     async fn write_out(

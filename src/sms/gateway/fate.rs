@@ -5,9 +5,9 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::smpp::pdu::{Status, Verdict};
-use crate::sms::dispatch::Failure;
 use crate::smpp::receipt::{IdForm, Key};
 use crate::smpp::session::MessageId;
+use crate::sms::dispatch::Failure;
 use crate::sms::order::Submission;
 use crate::sms::routing::{Fate, plain};
 

@@ -312,8 +312,18 @@ mod tests {
         for good in ["Bearer s3cret", "bearer s3cret"] {
             assert!(bearer.holds(&headers(&[("authorization", good)]), None, b""));
         }
-        for bad in ["Bearer s3cre", "Bearer s3crets", "Bearer", "Basic s3cret", "s3cret", ""] {
-            assert!(!bearer.holds(&headers(&[("authorization", bad)]), None, b""), "{bad}");
+        for bad in [
+            "Bearer s3cre",
+            "Bearer s3crets",
+            "Bearer",
+            "Basic s3cret",
+            "s3cret",
+            "",
+        ] {
+            assert!(
+                !bearer.holds(&headers(&[("authorization", bad)]), None, b""),
+                "{bad}"
+            );
         }
         assert!(!bearer.holds(&none, Some("token=s3cret"), b"s3cret"));
 
@@ -326,23 +336,37 @@ mod tests {
 
         let query = Proof::Query("token".to_owned(), secret());
         assert!(query.holds(&none, Some("a=b&token=s3cret"), b""));
-        for bad in [None, Some("token="), Some("tokens3cret"), Some("token=s3cret&token=x")] {
+        for bad in [
+            None,
+            Some("token="),
+            Some("tokens3cret"),
+            Some("token=s3cret&token=x"),
+        ] {
             assert!(!query.holds(&none, bad, b""), "{bad:?}");
         }
 
         // RFC 4231 4.3, the second test case.
-        let hmac = Proof::Hmac(HeaderName::from_static("x-signature"), "Jefe".to_owned().into());
+        let hmac = Proof::Hmac(
+            HeaderName::from_static("x-signature"),
+            "Jefe".to_owned().into(),
+        );
         let body = b"what do ya want for nothing?";
         let hex = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
         let base64 = STANDARD.encode(hex::decode(hex).unwrap());
         let upper = hex.to_uppercase();
         for good in [hex, &upper, &format!("sha256={hex}"), &base64] {
-            assert!(hmac.holds(&headers(&[("x-signature", good)]), None, body), "{good}");
+            assert!(
+                hmac.holds(&headers(&[("x-signature", good)]), None, body),
+                "{good}"
+            );
         }
         let signed = headers(&[("x-signature", hex)]);
         assert!(!hmac.holds(&signed, None, b"what do ya want for nothing!"));
         for bad in ["", "sha256=", &hex[..62], "Jefe"] {
-            assert!(!hmac.holds(&headers(&[("x-signature", bad)]), None, body), "{bad}");
+            assert!(
+                !hmac.holds(&headers(&[("x-signature", bad)]), None, body),
+                "{bad}"
+            );
         }
         assert!(hmac.needs_body() && !query.needs_body());
         assert!(!format!("{query:?}{hmac:?}{header:?}{bearer:?}").contains("s3cret"));
@@ -370,7 +394,10 @@ mod tests {
             b"MessageSid=SM%2B1&MessageStatus=sent&ErrorCode=",
         );
         let posted = posted.unwrap().remove(0);
-        assert_eq!((posted.id.as_bytes(), posted.fate), (&b"SM+1"[..], Fate::Accepted));
+        assert_eq!(
+            (posted.id.as_bytes(), posted.fate),
+            (&b"SM+1"[..], Fate::Accepted)
+        );
     }
 
     #[test]
@@ -379,7 +406,10 @@ mod tests {
         let read = |body: &str| json.read("application/json", body.as_bytes());
         let missing = |what: &str| Err(CallbackError::Missing(what.to_owned()));
         assert_eq!(read("{"), Err(CallbackError::NotJson));
-        assert_eq!(read("{}"), Err(CallbackError::NoList("/results".to_owned())));
+        assert_eq!(
+            read("{}"),
+            Err(CallbackError::NoList("/results".to_owned()))
+        );
         assert_eq!(read(r#"{"results":[{}]}"#), missing("/message/id"));
         let nameless = r#"{"results":[{"message":{"id":" "},"status":"sent"}]}"#;
         assert_eq!(read(nameless), missing("/message/id"));
@@ -391,7 +421,9 @@ mod tests {
         let form = form();
         assert_eq!(
             form.read("application/json", b"{}"),
-            Err(CallbackError::MediaType("application/x-www-form-urlencoded"))
+            Err(CallbackError::MediaType(
+                "application/x-www-form-urlencoded"
+            ))
         );
         let typed = "application/x-www-form-urlencoded";
         assert_eq!(form.read(typed, b"MessageSid=1"), missing("MessageStatus"));

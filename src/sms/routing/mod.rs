@@ -401,8 +401,7 @@ impl Routing {
     /// A receipt came by a link. Whether it is of a text that is known.
     pub fn receipt(&mut self, now: Instant, link: LinkId, key: Key, receipt: &Receipt) -> bool {
         let account = self.account(link);
-        let known =
-            account.and_then(|account| self.receipts.received(now, account, key, receipt));
+        let known = account.and_then(|account| self.receipts.received(now, account, key, receipt));
         let Some((text, news)) = known else {
             return false;
         };

@@ -30,7 +30,9 @@ use self::readers::Readers;
 use self::writer::Writer;
 use super::vault::{make_directory, parent};
 use super::{
-    ApiKey, AwaitedReceipts, Begun, Block, BlockedBy, CarrierReceipt, CodeHash, Erased, Idempotency, Joined, KeyId, Message, Metrics, NewChallenge, Pending, Purged, Recorded, Replay, Retention, Standing, Store, StoreError, Unfinished, Vault, VaultError,
+    ApiKey, AwaitedReceipts, Begun, Block, BlockedBy, CarrierReceipt, CodeHash, Erased,
+    Idempotency, Joined, KeyId, Message, Metrics, NewChallenge, Pending, Purged, Recorded, Replay,
+    Retention, Standing, Store, StoreError, Unfinished, Vault, VaultError,
 };
 use crate::challenge::{Challenge, Entry, OneTimeCode, Tenant};
 use crate::phone::PhoneNumber;

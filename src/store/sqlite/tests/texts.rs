@@ -306,7 +306,8 @@ async fn receipts_find_their_text_until_they_are_awaited_no_more() {
         (open, ended)
     };
     let store = place.open();
-    let take = |name: &'static str, word, seconds| store.take_receipt(receipt(name, word), at(seconds));
+    let take =
+        |name: &'static str, word, seconds| store.take_receipt(receipt(name, word), at(seconds));
     let (delivered, unknown) = (ReceiptWord::Delivered, ReceiptWord::Unknown);
     let joined = |challenge: &Challenge, news| {
         let challenge = challenge.details().id;
