@@ -97,12 +97,14 @@ fn dispatch(text: u128, by: &str) -> Command {
 }
 
 async fn next(gateway: &mut Gateway) -> News {
-    match timeout(PATIENCE, gateway.reports.recv())
-        .await
-        .expect("in time")
-    {
-        Some(Report::Text { news, .. }) => news,
-        other => panic!("{other:?}"),
+    loop {
+        let report = timeout(PATIENCE, gateway.reports.recv()).await;
+        match report.expect("in time") {
+            Some(Report::Text { news, .. }) => return news,
+            Some(Report::Named(_)) => {}
+            Some(Report::Receipt(came)) => came.acknowledgement.taken(),
+            other => panic!("{other:?}"),
+        }
     }
 }
 

@@ -280,7 +280,7 @@ impl Asker {
         let retry_after = retry_after.and_then(|value| value.to_str().ok());
         let (verdict, key) = match answer::judge_status(status, retry_after) {
             Some(verdict) => (verdict, None),
-            None => self.judge(response).await,
+            None => self.judge(response, &order).await,
         };
         match verdict {
             Verdict::Taken => asked(Fate::Sent {
@@ -304,13 +304,20 @@ impl Asker {
             }
             Verdict::Unclear(error) => {
                 tracing::warn!(gateway = %name, %error, "answer unclear");
-                asked(unknown())
+                match key {
+                    // One receipt will tell of all of it.
+                    Some(key) => asked(Fate::Unknown {
+                        messages: 1,
+                        keys: SmallVec::from_iter([Some(key)]),
+                    }),
+                    None => asked(unknown()),
+                }
             }
         }
     }
 
     /// Reads and judges the body of a success; with it what joins the text's receipts.
-    async fn judge(&self, response: Response) -> (Verdict, Option<Key>) {
+    async fn judge(&self, response: Response, order: &Order) -> (Verdict, Option<Key>) {
         let (success, pointer) = (self.line.success.as_ref(), self.line.id_pointer.as_deref());
         if success.is_none() && pointer.is_none() {
             return (Verdict::Taken, None);
@@ -321,7 +328,8 @@ impl Asker {
             tracing::info!(gateway = %self.line.name, %id, "taken under this name");
         }
         let key = id.and_then(|id| Key::of_answer(&id, IdForm::Same));
-        (answer::judge_body(body.as_deref(), success), key)
+        let sent = [order.to.e164(), order.body.as_str()];
+        (answer::judge_body(body.as_deref(), success, sent), key)
     }
 
     fn request(&self, order: &Order) -> Result<Request, String> {

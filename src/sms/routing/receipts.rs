@@ -219,7 +219,11 @@ pub(in crate::sms) fn says(receipt: &Receipt) -> Option<Says> {
 fn word(receipt: &Receipt) -> Arc<str> {
     let mut word = receipt.fate.word().to_owned();
     if let Some(error) = &receipt.error {
-        word.push_str(&format!(" err:{}", error.escape_ascii()));
+        // So many digits are no error's: they could be a number.
+        match error.iter().filter(|octet| octet.is_ascii_digit()).count() {
+            0..=8 => word.push_str(&format!(" err:{}", error.escape_ascii())),
+            _ => word.push_str(" err:?"),
+        }
     }
     if let Some(network) = receipt.network_error {
         word.push_str(&format!(" net:{}/{}", network.network, network.code));
