@@ -88,8 +88,15 @@ pub(super) fn purge(
                  (SELECT account, name FROM awaited_receipt WHERE forgotten <= ?1 LIMIT ?2)",
         )?
         .execute(params![now.as_millisecond(), STEP])?;
+    // However long receipts are awaited, they go with the number.
+    let with_numbers = connection
+        .prepare_cached(
+            "DELETE FROM awaited_receipt WHERE (account, name) IN
+                 (SELECT account, name FROM awaited_receipt WHERE challenge < ?1 LIMIT ?2)",
+        )?
+        .execute(params![first_id(now, retention.numbers), STEP])?;
     Ok(Purged {
-        receipts: receipts as u64,
+        receipts: (receipts + with_numbers) as u64,
         numbers: numbers as u64,
         challenges: challenges as u64,
         idempotency_keys: idempotency_keys as u64,
