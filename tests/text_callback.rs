@@ -1,8 +1,6 @@
 //! Receipts that a provider posts back, through the whole service: a provider over real sockets
 //! takes the text and names it, posts its receipts, proven or not, and the API tells.
 
-#[path = "http/mod.rs"]
-mod http;
 mod peers;
 
 use std::sync::{Arc, Mutex};
@@ -56,10 +54,9 @@ impl House {
             call: &call,
             rule: "binds = [\"web\"]",
         });
-        House {
-            ringtrue: ringtrue.await,
-            client: http::client(),
-        }
+        let ringtrue = ringtrue.await;
+        let client = ringtrue.client.clone();
+        House { ringtrue, client }
     }
 
     async fn texted(&self, to: &str) -> String {

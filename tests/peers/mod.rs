@@ -182,7 +182,8 @@ pub struct Ringtrue {
     pub base: String,
     token: String,
     folder: TempDir,
-    client: reqwest::Client,
+    /// Asks as anybody may.
+    pub client: reqwest::Client,
 }
 
 /// How the test wants its Ringtrue.
