@@ -3,7 +3,8 @@
 //! `cargo bench --bench smpp` runs the session alone over a blocking socket, the bind of the
 //! gateway over tokio, and, where node is there, the client of the npm package `smpp`; each with
 //! windows of 1, 10, 100 and 1000, each against the same sink. The client's own user and system
-//! time counts; the sink runs on a thread of its own and does not. `-- NAME` runs one of them.
+//! time counts; the sink runs on a thread of its own and does not. `-- NAME` runs one of them, and
+//! numbers the windows of those sizes alone.
 
 #[path = "../tests/smpp/peers.rs"]
 mod peers;
@@ -19,10 +20,8 @@ use ringtrue::smpp::centre::{Centre, Config as CentreConfig, Host, Reply};
 use ringtrue::smpp::pdu::{Address, Bind, BindKind, Sms, Status};
 use ringtrue::smpp::session::{Config, Event, Lost, MessageId, Outcome, Session};
 use ringtrue::sms::BindConfig;
-use ringtrue::sms::order::{News, Submission, TextOrder, TextRef};
-use tokio::sync::mpsc;
+use ringtrue::sms::order::{News, Submission, TextOrder, TextRef, Words};
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
 const WORDS: &str = "Your sign-in code is 123456. Do not share it.";
 
@@ -142,7 +141,7 @@ fn bind(address: SocketAddr, window: u16, count: u64) -> (Duration, Duration) {
         session.window = window;
         let mut config = BindConfig::new("bench", address.to_string(), session);
         config.sender = "Ringtrue".to_owned();
-        let (to, mut reports) = mpsc::channel(1024);
+        let (to, mut reports) = ringtrue::sms::reports(256);
         let bind = ringtrue::sms::Bind::start(config, to).expect("a bind that fits");
         assert!(bind.bound().await);
         let (used, at) = (cpu(), Instant::now());
@@ -154,7 +153,7 @@ fn bind(address: SocketAddr, window: u16, count: u64) -> (Duration, Duration) {
                     text: TextRef(Uuid::from_u128(number.into())),
                     to: to.clone(),
                     sender: None,
-                    body: Zeroizing::new(WORDS.to_owned()),
+                    body: Words::from(WORDS),
                     deadline,
                     patient: true,
                     withdrawal: None,
@@ -163,11 +162,11 @@ fn bind(address: SocketAddr, window: u16, count: u64) -> (Duration, Duration) {
             }
             bind
         });
-        let (mut batch, mut sent) = (Vec::new(), 0);
+        let mut sent = 0;
         while sent < count {
-            assert!(reports.recv_many(&mut batch, 256).await > 0);
-            for report in batch.drain(..) {
-                let fate = match report.news {
+            let batch = reports.recv_batch().await.expect("a bind that lives");
+            for news in batch.news {
+                let fate = match news {
                     News::Text { fate, .. } => fate,
                     News::State(_) => continue,
                     other => panic!("{other:?}"),
@@ -208,11 +207,13 @@ fn report(client: &str, window: u16, count: u64, (cpu, wall): (Duration, Duratio
 }
 
 fn main() {
-    let only: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|a| !a.starts_with('-'))
-        .collect();
-    let wanted = |client: &str| only.is_empty() || only.iter().any(|name| client.contains(name));
+    let asked = std::env::args().skip(1).filter(|a| !a.starts_with('-'));
+    let (windows, only): (Vec<String>, Vec<String>) =
+        asked.partition(|asked| asked.parse::<u16>().is_ok());
+    let wanted = |client: &str, window: u16| {
+        let client = only.is_empty() || only.iter().any(|name| client.contains(name));
+        client && (windows.is_empty() || windows.contains(&window.to_string()))
+    };
     let address = sink();
     println!("client       window     texts   per CPU-s    per second");
     for (window, count) in [
@@ -221,8 +222,8 @@ fn main() {
         (100, 2_000_000),
         (1000, 2_000_000),
     ] {
-        if !wanted("session") {
-            break;
+        if !wanted("session", window) {
+            continue;
         }
         let measured = thread::spawn(move || session(address, window, count))
             .join()
@@ -230,22 +231,22 @@ fn main() {
         report("session", window, count, measured.expect("the sink"));
     }
     for (window, count) in [(1, 50_000), (10, 200_000), (100, 500_000), (1000, 500_000)] {
-        if !wanted("sms::Bind") {
-            break;
+        if !wanted("sms::Bind", window) {
+            continue;
         }
         let measured = thread::spawn(move || bind(address, window, count))
             .join()
             .expect("the client's thread");
         report("sms::Bind", window, count, measured);
     }
-    if !wanted("npm smpp") {
-        return;
-    }
-    if !peers::node_is_there() {
-        println!("npm smpp     not measured: node and npm are not there");
-        return;
-    }
     for (window, count) in [(1, 10_000), (10, 30_000), (100, 50_000), (1000, 50_000)] {
+        if !wanted("npm smpp", window) {
+            continue;
+        }
+        if !peers::node_is_there() {
+            println!("npm smpp     not measured: node and npm are not there");
+            return;
+        }
         report("npm smpp", window, count, npm(address, window, count));
     }
 }

@@ -68,7 +68,12 @@ async fn house_with(config: EngineConfig) -> House {
     );
     let engine = engine.await.expect("starts");
     let metrics = api::Metrics::register(&mut registry);
-    let router = api::router(engine, Arc::new(registry), metrics.clone());
+    let router = api::router(
+        engine,
+        Arc::new(registry),
+        metrics.clone(),
+        Default::default(),
+    );
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
     let address = listener.local_addr().expect("an address");
     let (stop, stopped) = oneshot::channel();

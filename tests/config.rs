@@ -173,6 +173,10 @@ fn every_key_is_read() {
         resend_after = "45s"
         resends = 0
         end_undeliverable = true
+        patience = "45s"
+        most_waiting = 500
+        await_receipts = "2d"
+        most_receipts = 2000
         [guard]
         open_per_number = 2
         per_number = "1 per 1m"
@@ -332,6 +336,9 @@ fn every_key_is_read() {
         [240, 45].map(Duration::from_secs)
     );
     assert!(text.end_undeliverable);
+    let (patience, awaited) = (text.patience.as_secs(), text.await_receipts.as_secs());
+    assert_eq!((patience, awaited), (45, 172_800));
+    assert_eq!((text.most_waiting, text.most_receipts), (500, 2000));
     let guard = &config.guard;
     assert_eq!((guard.open_per_number, guard.most_numbers), (2, 1000));
     assert_eq!(guard.hold_after_report, Duration::from_secs(3600));
@@ -558,6 +565,34 @@ fn a_mistake_names_its_place_and_fix() {
         (
             "[text_gateway.a]\nurl = 'https://x'\nid_pointer = 'a'",
             "`id_pointer` cannot be this text\n  fix: write a JSON pointer",
+        ),
+        (
+            "[text_gateway.a]\nurl = 'https://x'\nreceipt_id = '/id'",
+            "r.toml:3:1: `receipt_id` is given without `receipt_auth`",
+        ),
+        (
+            "[text_gateway.a]\nurl = 'https://x'\nid_pointer = '/id'\nreceipt_auth = 'bearer'",
+            "r.toml:4:16: `receipt_auth` needs `receipt_secret_file`",
+        ),
+        (
+            "[text_gateway.a]\nurl = 'https://x'\nreceipt_auth = 'bearer'\nreceipt_secret = 'hunter2'",
+            "r.toml:3:16: receipts need `id_pointer`",
+        ),
+        (
+            "[text_gateway.a]\nurl = 'https://x'\nid_pointer = '/id'\nreceipt_auth = 'hmac'\n\
+             receipt_secret = 'hunter2'\nreceipt_id = '/id'\nreceipt_status = '/st'\nreceipt_delivered = 'ok'",
+            "r.toml:4:16: `receipt_auth` needs `receipt_auth_name`",
+        ),
+        (
+            "[text_gateway.a]\nurl = 'https://x'\nid_pointer = '/id'\nreceipt_auth = 'bearer'\n\
+             receipt_secret = 'hunter2'\nreceipt_id = '/id'\nreceipt_status = 'st'\nreceipt_delivered = 'ok'",
+            "r.toml:7:18: JSON pointers and names of a form's fields cannot be mixed",
+        ),
+        (
+            "[text_gateway.a]\nurl = 'https://x'\nid_pointer = '/id'\nreceipt_auth = 'bearer'\n\
+             receipt_secret = 'hunter2'\nreceipt_id = '/id'\nreceipt_status = '/st'\n\
+             receipt_delivered = 'ok'\nreceipt_unknown = ['eh', 'OK']",
+            "r.toml:9:26: this word is given two meanings",
         ),
         (
             "[call]\nconfirm = '0'",
@@ -844,6 +879,17 @@ fn text_gateways_stand_beside_binds() {
     let config = parse(gateway);
     assert!(config.binds.is_empty() && config.text_gateways.len() == 1);
     let printed: String = config.shown().iter().map(|s| s.to_string()).collect();
+    let receipts = parse(&format!(
+        "{gateway}id_pointer = '/id'\nreceipt_auth = 'query'\nreceipt_auth_name = 'key'\n\
+         receipt_secret = 'hunter2'\nreceipt_id = 'Sid'\nreceipt_status = 'Status'\n\
+         receipt_delivered = 'ok'\n"
+    ));
+    let told = receipts.shown_json().to_string();
+    assert!(!told.contains("hunter2") && !format!("{receipts:?}").contains("hunter2"));
+    assert_eq!(
+        receipts.shown_json()["text_gateway"]["web"]["receipt_id"],
+        "Sid"
+    );
     // Queries and headers may be secrets too.
     for shown in [
         format!("{config:?}"),

@@ -200,7 +200,7 @@ async fn a_late_answer_is_told() {
     match report(&mut reports).await {
         News::Late {
             answer: Ok(taken), ..
-        } => assert_eq!(taken.id.as_bytes(), b"late"),
+        } => assert_eq!(taken.as_bytes(), b"late"),
         other => panic!("{other:?}"),
     }
     drop(centre.await.unwrap());
@@ -446,7 +446,7 @@ async fn longer_texts_are_one_text() {
     bind.send(order(2, &words)).await.unwrap();
     match fate(&mut reports, 2).await {
         Submission::Partial { taken, status } => {
-            assert_eq!(taken[0].id.as_bytes(), b"3");
+            assert_eq!(taken[0].as_bytes(), b"3");
             assert_eq!(status, Some(Status::INVALID_DESTINATION));
         }
         other => panic!("{other:?}"),
@@ -460,7 +460,7 @@ async fn longer_texts_are_one_text() {
     );
     bind.send(order(4, &words)).await.unwrap();
     match fate(&mut reports, 4).await {
-        Submission::Unknown { taken } => assert_eq!(taken[0].id.as_bytes(), b"7"),
+        Submission::Unknown { taken } => assert_eq!(taken[0].as_bytes(), b"7"),
         other => panic!("{other:?}"),
     }
     // Too long for this bind: said at once, and nothing leaves.
@@ -551,7 +551,7 @@ async fn a_slow_receiver_loses_nothing() {
     let (listener, address) = listen().await;
     let mut config = quick(&address);
     config.queue = 8;
-    let (to, mut reports) = tokio::sync::mpsc::channel(1);
+    let (to, mut reports) = ringtrue::sms::reports(1);
     let bind = ringtrue::sms::Bind::start(config, to).unwrap();
     let centre = tokio::spawn(async move {
         let mut wire = Wire::accept(&listener).await;

@@ -9,12 +9,11 @@ use std::time::{Duration, Instant};
 
 use peers::Peer;
 use ringtrue::smpp::pdu::{Address, BindKind, Status, Verdict};
-use ringtrue::smpp::receipt::{Fate, Joiner, Key, Receipt};
+use ringtrue::smpp::receipt::{Fate, IdForm, Joiner, Key, Receipt};
 use ringtrue::smpp::session::Closed;
 use ringtrue::smpp::text::Concatenation;
-use ringtrue::sms::BindConfig;
-use ringtrue::sms::order::{BindState, News, NotSent, Report, Submission, TextOrder};
-use tokio::sync::mpsc;
+use ringtrue::sms::order::{BindState, News, NotSent, Submission, TextOrder};
+use ringtrue::sms::{BindConfig, Reports};
 use wire::{bound, fate, order, quick, report, start};
 
 fn config(peer: &Peer) -> BindConfig {
@@ -30,7 +29,7 @@ fn to(number: u128, digits: &str, words: &str) -> TextOrder {
 }
 
 /// The next receipt, acknowledged.
-async fn receipt(reports: &mut mpsc::Receiver<Report>) -> (Key, Receipt) {
+async fn receipt(reports: &mut Reports) -> (Key, Receipt) {
     match report(reports).await {
         News::Receipt {
             key,
@@ -38,7 +37,7 @@ async fn receipt(reports: &mut mpsc::Receiver<Report>) -> (Key, Receipt) {
             acknowledgement,
         } => {
             acknowledgement.taken();
-            (key, receipt)
+            (key, *receipt)
         }
         other => panic!("not a receipt: {other:?}"),
     }
@@ -67,9 +66,9 @@ async fn texts_receipts_and_a_reply() {
         panic!("not sent")
     };
     // The answer says 3e9, the receipt's text 00000003E9 and its parameter 3e9.
-    assert_eq!(taken[0].id.as_bytes(), b"3e9");
+    assert_eq!(taken[0].as_bytes(), b"3e9");
     let (key, receipt) = receipt(&mut reports).await;
-    assert_eq!(Some(key), taken[0].key);
+    assert_eq!(Some(key), Key::of_answer(&taken[0], IdForm::Same));
     assert_eq!(receipt.fate, Fate::Delivered);
     assert!(receipt.submitted.is_some() && receipt.done > receipt.submitted);
     assert_eq!(peer.says_of("delivered")["delivered"], 0);
@@ -117,7 +116,7 @@ async fn refusals_order_and_early_receipts() {
     let Submission::Sent(taken) = fate(&mut reports, 4).await else {
         panic!("not sent")
     };
-    let key = taken[0].key.clone().expect("a key");
+    let key = Key::of_answer(&taken[0], IdForm::Same).expect("a key");
     let joined = joiner.sent(Instant::now(), key, 4);
     assert_eq!(joined[0].fate, Fate::Delivered);
     // Throttled once.
@@ -249,7 +248,7 @@ async fn many_texts() {
                 ..
             } => {
                 sent += 1;
-                let key = taken[0].key.clone().expect("a key");
+                let key = Key::of_answer(&taken[0], IdForm::Same).expect("a key");
                 delivered += joiner.sent(Instant::now(), key, text).len() as u32;
             }
             News::Receipt {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use peers::Peer;
 use ringtrue::smpp::pdu::{Address, Status, Verdict};
-use ringtrue::smpp::receipt::{Fate, IdForm};
+use ringtrue::smpp::receipt::{Fate, IdForm, Key};
 use ringtrue::smpp::session::Closed;
 use ringtrue::smpp::text::{Concatenation, DefaultAlphabet, Language};
 use ringtrue::sms::BindConfig;
@@ -56,14 +56,14 @@ async fn texts_receipts_and_a_reply() {
     let Submission::Sent(taken) = fate(&mut reports, 1).await else {
         panic!("not sent")
     };
-    assert_eq!(taken[0].id.as_bytes(), b"00000100");
+    assert_eq!(taken[0].as_bytes(), b"00000100");
     match report(&mut reports).await {
         News::Receipt {
             key,
             receipt,
             acknowledgement,
         } => {
-            assert_eq!(Some(&key), taken[0].key.as_ref());
+            assert_eq!(Some(key), Key::of_answer(&taken[0], IdForm::HexThenDecimal));
             assert_eq!(receipt.fate, Fate::Undeliverable);
             assert_eq!(receipt.error.as_deref(), Some(&b"027"[..]));
             assert_eq!(receipt.done.map(|at| at.second), Some(12));
@@ -149,7 +149,7 @@ async fn refusals_throttling_and_waiting() {
     let Submission::Sent(taken) = fate(&mut reports, 2).await else {
         panic!("not sent")
     };
-    assert_eq!(taken[0].key, Some(key));
+    assert_eq!(Key::of_answer(&taken[0], IdForm::HexThenDecimal), Some(key));
     bind.send(to(3, "447700900102", "throttled")).await.unwrap();
     assert!(matches!(fate(&mut reports, 3).await, Submission::Sent(_)));
     bind.stop().await;

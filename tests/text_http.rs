@@ -139,12 +139,16 @@ impl House {
     }
 
     async fn news(&mut self, text: u128) -> News {
-        let report = timeout(PATIENCE, self.reports.recv()).await.unwrap();
-        let Some(Report::Text { text: of, news }) = report else {
-            panic!("{report:?}")
-        };
-        assert_eq!(of, TextRef(Uuid::from_u128(text)));
-        news
+        loop {
+            match timeout(PATIENCE, self.reports.recv()).await.unwrap() {
+                Some(Report::Text { text: of, news }) => {
+                    assert_eq!(of, TextRef(Uuid::from_u128(text)));
+                    return news;
+                }
+                Some(Report::Named(_)) => {}
+                report => panic!("{report:?}"),
+            }
+        }
     }
 
     async fn stop(self) {

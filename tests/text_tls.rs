@@ -97,12 +97,14 @@ fn dispatch(text: u128, by: &str) -> Command {
 }
 
 async fn next(gateway: &mut Gateway) -> News {
-    match timeout(PATIENCE, gateway.reports.recv())
-        .await
-        .expect("in time")
-    {
-        Some(Report::Text { news, .. }) => news,
-        other => panic!("{other:?}"),
+    loop {
+        let report = timeout(PATIENCE, gateway.reports.recv()).await;
+        match report.expect("in time") {
+            Some(Report::Text { news, .. }) => return news,
+            Some(Report::Named(_)) => {}
+            Some(Report::Receipt(came)) => came.acknowledgement.taken(),
+            other => panic!("{other:?}"),
+        }
     }
 }
 
@@ -143,7 +145,7 @@ async fn texts_go_through_tls_to_the_right_centre_alone() {
         (tls(&authority, Some("smpp.example.net")), "name"),
         (tls(&authority, Some("127.0.0.1")), "address"),
     ] {
-        let (reports, mut news) = mpsc::channel(16);
+        let (reports, mut news) = ringtrue::sms::reports(16);
         let bind = Bind::start(bind(tls), reports).expect("a bind");
         let came_up = timeout(Duration::from_millis(700), bind.bound()).await;
         assert!(came_up.is_err(), "{what}");
@@ -156,7 +158,7 @@ async fn texts_go_through_tls_to_the_right_centre_alone() {
     // The address that the certificate does not name, told by name.
     let mut named = bind(tls(&authority, Some("localhost")));
     named.address = format!("127.0.0.1:{port}").into();
-    let (reports, mut news) = mpsc::channel(16);
+    let (reports, mut news) = ringtrue::sms::reports(16);
     let named = Bind::start(named, reports).expect("a bind");
     bound(&named).await;
     named.send(wire::order(1, "x")).await.expect("a bind");
@@ -171,7 +173,7 @@ async fn what_cannot_be_spoken_is_told_at_the_start() {
     let start = |tls: Tls| {
         let mut bind = quick("localhost:1");
         bind.tls = Some(tls);
-        let (reports, _) = mpsc::channel(1);
+        let (reports, _) = ringtrue::sms::reports(1);
         let started = Bind::start(bind, reports);
         match started {
             Ok(_) => String::new(),

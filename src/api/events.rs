@@ -108,6 +108,10 @@ pub enum EventName {
     Sent,
     /// The text left and no carrier answered: it may arrive or not.
     Unsure,
+    /// A carrier's receipt says that the text is accepted or on its way: it may arrive or not.
+    Accepted,
+    /// The carrier says that it does not know what has become of the text.
+    Unknown,
     /// The carrier says that the text is on the phone.
     Delivered,
     /// The carrier says that the text will not arrive.
@@ -188,6 +192,14 @@ impl EventData {
                 ("sent", None)
             }
             TextNews::Unsure => ("unsure", None),
+            TextNews::Accepted { took_ms } => {
+                self.took_ms = Some(took_ms);
+                ("accepted", None)
+            }
+            TextNews::Unknown { took_ms } => {
+                self.took_ms = Some(took_ms);
+                ("unknown", None)
+            }
             TextNews::Delivered { took_ms } => {
                 self.took_ms = Some(took_ms);
                 ("delivered", None)

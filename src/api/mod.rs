@@ -14,6 +14,7 @@ mod events;
 mod observe;
 mod openapi;
 mod problem;
+mod receipts;
 mod segment;
 mod serve;
 mod service;
@@ -26,6 +27,7 @@ pub use events::{EventData, EventName};
 pub use observe::Metrics;
 pub use openapi::Api;
 pub use problem::{FieldError, Kind, Problem, ProblemBody};
+pub use receipts::Callbacks;
 pub use serve::{Limits, serve};
 pub use service::Readiness;
 pub use view::{ChallengeView, TextView};
@@ -51,15 +53,23 @@ struct App {
     registry: Arc<Registry>,
     metrics: Metrics,
     openapi: Bytes,
+    callbacks: Arc<Callbacks>,
 }
 
-/// The API of an engine. The registry is what `/metrics` shows.
-pub fn router(engine: EngineHandle, registry: Arc<Registry>, metrics: Metrics) -> Router {
+/// The API of an engine. The registry is what `/metrics` shows; receipts are taken of the providers
+/// that have callbacks.
+pub fn router(
+    engine: EngineHandle,
+    registry: Arc<Registry>,
+    metrics: Metrics,
+    callbacks: Callbacks,
+) -> Router {
     let app = App {
         keys: Arc::new(Keys::new(Arc::clone(engine.store()))),
         engine,
         registry,
         metrics,
+        callbacks: Arc::new(callbacks),
         openapi: Bytes::from(serde_json::to_vec(&Api::openapi()).unwrap_or_default()),
     };
     Router::new()
@@ -69,6 +79,7 @@ pub fn router(engine: EngineHandle, registry: Arc<Registry>, metrics: Metrics) -
         .route("/v1/challenges/{id}/cancel", post(challenges::cancel))
         .route("/v1/challenges/{id}/check", post(codes::check))
         .route("/v1/challenges/{id}/resend", post(codes::resend))
+        .route("/v1/receipts/{gateway}", post(receipts::take))
         .route("/healthz", get(service::live))
         .route("/readyz", get(service::ready))
         .route("/metrics", get(service::metrics))

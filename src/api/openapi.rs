@@ -3,7 +3,7 @@
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{challenges, codes, events, problem, service, view, wanted};
+use super::{challenges, codes, events, problem, receipts, service, view, wanted};
 
 /// The API.
 #[derive(OpenApi)]
@@ -22,6 +22,7 @@ use super::{challenges, codes, events, problem, service, view, wanted};
         codes::check,
         codes::resend,
         events::follow,
+        receipts::take,
         service::live,
         service::ready,
         service::metrics,
@@ -42,6 +43,7 @@ use super::{challenges, codes, events, problem, service, view, wanted};
     )),
     tags(
         (name = "challenges", description = "Challenges of the API key's tenant."),
+        (name = "receipts", description = "For the providers of texts; needs no API key."),
         (name = "service", description = "What the service tells of itself; needs no API key."),
     ),
     modifiers(&ApiKeys),

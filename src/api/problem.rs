@@ -14,7 +14,7 @@ use super::view::ChallengeView;
 /// What went wrong: each kind has a stable URI, which leads to its documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// No API key, or none that is accepted.
+    /// No API key, or none that is accepted; of a provider, no proof.
     Unauthorized,
     /// The body is not a JSON object.
     MalformedBody,
@@ -68,7 +68,7 @@ pub enum Kind {
     BodyTimeout,
     /// The body is too large.
     BodyTooLarge,
-    /// The body is not announced as JSON.
+    /// The body is not announced as what is wanted: JSON, or what a provider's section says.
     UnsupportedMediaType,
     /// Too many requests wait for outcomes.
     TooManyWaiting,
@@ -224,7 +224,7 @@ impl Kind {
             Kind::MethodNotAllowed => "Method not allowed here",
             Kind::BodyTimeout => "The body did not arrive in time",
             Kind::BodyTooLarge => "The body is too large",
-            Kind::UnsupportedMediaType => "The body must be JSON",
+            Kind::UnsupportedMediaType => "The body is of another media type",
             Kind::TooManyWaiting => "Too many requests wait for outcomes",
             Kind::Overloaded => "Too many challenges are open",
             Kind::Unavailable => "Not available just now",

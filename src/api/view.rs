@@ -53,7 +53,7 @@ pub struct ChallengeView {
 }
 
 /// What is known of a challenge's last text. Receipts are the carrier's word, which is not always
-/// true; what is reported after the challenge ended is not told.
+/// true; one that comes after the challenge has ended is told too, and changes nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Text)]
 pub struct TextView {

@@ -161,6 +161,15 @@ impl Life {
         })
     }
 
+    /// Takes in what a carrier says of a text after the challenge has ended, which changes nothing
+    /// but what is known of the text. Whether that says anything new.
+    pub fn hear_late(&mut self, sending: u8, news: TextNews, now: Timestamp) -> bool {
+        let (State::Ended(_), Some(text)) = (self.state, self.text.as_mut()) else {
+            return false;
+        };
+        text.sending == sending && text.learn(news, now)
+    }
+
     /// What an event means to a challenge by phone call. No code approves it.
     fn called(&mut self, event: Event, stage: Stage) -> Option<What> {
         Some(match event {
@@ -235,7 +244,9 @@ impl Life {
         let stage = match text.state {
             _ if is_delivered => Stage::Delivered,
             _ if !is_last => stage,
-            TextState::Sent | TextState::Unsure => Stage::Sent,
+            TextState::Sent | TextState::Unsure | TextState::Accepted | TextState::Unknown => {
+                Stage::Sent
+            }
             TextState::Undeliverable => Stage::Undeliverable,
             TextState::Queued | TextState::Delivered | TextState::Failed => stage,
         };
@@ -289,6 +300,8 @@ mod tests {
         let mut news = vec![
             TextNews::Sent { messages: 1 },
             TextNews::Unsure,
+            TextNews::Accepted { took_ms: 5 },
+            TextNews::Unknown { took_ms: 5 },
             TextNews::Delivered { took_ms: 5 },
             TextNews::Undeliverable {
                 took_ms: 5,
@@ -369,6 +382,9 @@ mod tests {
             Event::Text { sending: 1, news } => match (news, stage) {
                 (TextNews::Failed { why, .. }, Stage::Queued) => State::Ended(why.reason()),
                 (TextNews::Sent { .. } | TextNews::Unsure, Stage::Queued) => {
+                    State::Open(Stage::Sent)
+                }
+                (TextNews::Accepted { .. } | TextNews::Unknown { .. }, Stage::Queued) => {
                     State::Open(Stage::Sent)
                 }
                 (TextNews::Undeliverable { .. }, Stage::Queued | Stage::Sent) => {
@@ -504,6 +520,28 @@ mod tests {
         assert_eq!(life.text().map(|t| t.state), Some(TextState::Failed));
         let unknown = life.apply(event(3, TextNews::Unsure), at(5), &details);
         assert_eq!(unknown, Step::Ignored, "there is no third text");
+    }
+
+    #[test]
+    fn a_late_receipt_changes_the_text_and_not_the_outcome() {
+        let details = details(Channel::Sms, 5);
+        let (mut life, _) = Life::begin(&details);
+        let news = TextNews::Delivered { took_ms: 5 };
+        assert!(!life.hear_late(1, news, at(1)), "it is open");
+        let sent = TextNews::Sent { messages: 1 };
+        let event = Event::Text {
+            sending: 1,
+            news: sent,
+        };
+        let _ = life.apply(event, at(1), &details);
+        let _ = life.apply(Event::Code(Match::Right), at(2), &details);
+        let before = life;
+        assert!(!life.hear_late(2, news, at(3)), "there is no second text");
+        assert!(life.hear_late(1, news, at(3)));
+        assert!(!life.hear_late(1, news, at(4)));
+        assert_eq!(life.text().map(|t| t.state), Some(TextState::Delivered));
+        let others = |life: &Life| (life.state(), life.ended(), life.seq(), life.wrong());
+        assert_eq!(others(&life), others(&before));
     }
 
     #[test]

@@ -76,4 +76,10 @@ impl Challenge {
     pub fn apply(&mut self, event: Event, now: Timestamp) -> Step {
         self.life.apply(event, now, &self.details)
     }
+
+    /// Takes in what a carrier says of a text after the challenge has ended. See
+    /// [`Life::hear_late`].
+    pub fn hear_late(&mut self, sending: u8, news: TextNews, now: Timestamp) -> bool {
+        self.life.hear_late(sending, news, now)
+    }
 }

@@ -56,6 +56,16 @@ pub enum TextNews {
     },
     /// It left and no carrier answered: it may arrive or not.
     Unsure,
+    /// A carrier's receipt says that it is accepted or on its way: it may arrive or not.
+    Accepted {
+        /// Milliseconds from its leaving to the receipt.
+        took_ms: u64,
+    },
+    /// The carrier says that it does not know what has become of it.
+    Unknown {
+        /// Milliseconds from its leaving to the receipt.
+        took_ms: u64,
+    },
     /// The carrier says that it is on the phone.
     Delivered {
         /// Milliseconds from its leaving to the receipt.
@@ -124,6 +134,10 @@ pub enum TextState {
     Sent,
     /// It left and no carrier answered: it may arrive or not.
     Unsure,
+    /// A carrier's receipt says that it is accepted or on its way: it may arrive or not.
+    Accepted,
+    /// The carrier says that it does not know what has become of it.
+    Unknown,
     /// The carrier says that it is on the phone.
     Delivered,
     /// The carrier says that it will not arrive.
@@ -134,10 +148,12 @@ pub enum TextState {
 
 impl TextState {
     /// Every state.
-    pub const ALL: [TextState; 6] = [
+    pub const ALL: [TextState; 8] = [
         TextState::Queued,
         TextState::Sent,
         TextState::Unsure,
+        TextState::Accepted,
+        TextState::Unknown,
         TextState::Delivered,
         TextState::Undeliverable,
         TextState::Failed,
@@ -149,6 +165,8 @@ impl TextState {
             TextState::Queued => "queued",
             TextState::Sent => "sent",
             TextState::Unsure => "unsure",
+            TextState::Accepted => "accepted",
+            TextState::Unknown => "unknown",
             TextState::Delivered => "delivered",
             TextState::Undeliverable => "undeliverable",
             TextState::Failed => "failed",
@@ -195,9 +213,11 @@ impl Text {
     }
 
     /// Takes in what happened to it; whether that says anything new. A text that was once on the
-    /// phone stays so, whatever a later receipt says.
+    /// phone stays so, whatever a later receipt says; each state is taken on once at most.
     pub(super) fn learn(&mut self, news: TextNews, now: Timestamp) -> bool {
-        use TextState::{Delivered, Failed, Queued, Sent, Undeliverable, Unsure};
+        use TextState::{
+            Accepted, Delivered, Failed, Queued, Sent, Undeliverable, Unknown, Unsure,
+        };
         let before = *self;
         match (news, self.state) {
             (TextNews::Sent { messages }, Queued | Unsure) => {
@@ -206,21 +226,37 @@ impl Text {
                 self.messages = Some(messages);
             }
             // The receipt was faster than the carrier's answer.
-            (TextNews::Sent { messages }, Delivered | Undeliverable) => {
+            (TextNews::Sent { messages }, Accepted | Unknown | Delivered | Undeliverable) => {
                 self.messages.get_or_insert(messages);
             }
             (TextNews::Unsure, Queued) => {
                 self.state = Unsure;
                 self.sent = Some(now);
             }
-            (TextNews::Delivered { took_ms }, Queued | Sent | Unsure | Undeliverable) => {
+            (TextNews::Accepted { took_ms }, Queued | Sent | Unsure) => {
+                self.state = Accepted;
+                self.sent.get_or_insert(now);
+                self.took_ms = Some(took_ms);
+            }
+            (TextNews::Unknown { took_ms }, Queued | Sent | Unsure | Accepted) => {
+                self.state = Unknown;
+                self.sent.get_or_insert(now);
+                self.took_ms = Some(took_ms);
+            }
+            (
+                TextNews::Delivered { took_ms },
+                Queued | Sent | Unsure | Accepted | Unknown | Undeliverable,
+            ) => {
                 self.state = Delivered;
                 self.sent.get_or_insert(now);
                 self.delivered = Some(now);
                 self.took_ms = Some(took_ms);
                 self.error = None;
             }
-            (TextNews::Undeliverable { took_ms, error }, Queued | Sent | Unsure) => {
+            (
+                TextNews::Undeliverable { took_ms, error },
+                Queued | Sent | Unsure | Accepted | Unknown,
+            ) => {
                 self.state = Undeliverable;
                 self.sent.get_or_insert(now);
                 self.took_ms = Some(took_ms);
@@ -268,6 +304,24 @@ mod tests {
             error: None,
         };
         assert!(!text.learn(failed, now));
+    }
+
+    #[test]
+    fn what_is_not_final_is_told_once_and_ends_nothing() {
+        let now = Timestamp::UNIX_EPOCH;
+        let mut text = Text::queued(1);
+        let accepted = TextNews::Accepted { took_ms: 3 };
+        let unknown = TextNews::Unknown { took_ms: 7 };
+        assert!(text.learn(accepted, now));
+        assert!(!text.learn(accepted, now));
+        assert!(text.learn(TextNews::Sent { messages: 1 }, now));
+        assert_eq!((text.state, text.messages), (TextState::Accepted, Some(1)));
+        assert!(text.learn(unknown, now));
+        assert_eq!((text.state, text.took_ms), (TextState::Unknown, Some(7)));
+        assert!(!text.learn(accepted, now), "nothing goes round in a circle");
+        assert!(text.learn(TextNews::Delivered { took_ms: 9 }, now));
+        assert!(!text.learn(unknown, now));
+        assert_eq!(text.state, TextState::Delivered);
     }
 
     #[test]

@@ -194,6 +194,10 @@ impl Texts {
         let gateways = config.text_gateways.values();
         let gateways = texting::GatewayConfig {
             http: gateways.map(|gateway| gateway.line.clone()).collect(),
+            patience: config.text.patience,
+            most_waiting: config.text.most_waiting,
+            most_receipts: config.text.most_receipts,
+            receipt_patience: config.text.await_receipts,
             ..texting::GatewayConfig::new(binds)
         };
         let gateway =
@@ -289,6 +293,7 @@ impl Service {
                     resend_after: config.text.resend_after,
                     resends: config.text.resends,
                     end_undeliverable: config.text.end_undeliverable,
+                    await_receipts: config.text.await_receipts,
                 },
                 ..EngineConfig::default()
             },
@@ -300,7 +305,17 @@ impl Service {
         )
         .await?;
         let api = listener.local_addr()?;
-        let router = api::router(engine.clone(), Arc::new(registry), api_metrics.clone());
+        let gateways = config.text_gateways.values();
+        let callbacks = gateways.filter_map(|gateway| {
+            let callback = gateway.line.callback.clone()?;
+            Some((Arc::clone(&gateway.line.name), callback))
+        });
+        let router = api::router(
+            engine.clone(),
+            Arc::new(registry),
+            api_metrics.clone(),
+            callbacks.collect(),
+        );
         let (stop_api, mut stopped) = watch::channel(false);
         let serving = tokio::spawn(api::serve(
             listener,

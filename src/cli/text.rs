@@ -120,6 +120,11 @@ pub async fn run(
                         ending = next;
                         (text, over || wait.is_zero())
                     }
+                    Report::Named(_) => continue,
+                    Report::Receipt(came) => {
+                        came.acknowledgement.taken();
+                        continue;
+                    }
                     Report::Inbound(message) => {
                         let shown = if args.show { &*message.words } else { "..." };
                         (format!("a message came by {}: {shown:?}", message.by), false)
@@ -173,6 +178,20 @@ fn tell(news: &News) -> (String, Ending, bool) {
         }
         News::Unsure { by } => {
             let text = format!("left by {by} and was not answered: it may arrive or not");
+            (text, Ending::Unsure, false)
+        }
+        News::Accepted { after } => {
+            let text = format!(
+                "accepted by the carrier, which says so after {:.1} s: it may arrive or not",
+                after.as_secs_f64()
+            );
+            (text, Ending::Taken, false)
+        }
+        News::Unknown { after } => {
+            let text = format!(
+                "unknown: the carrier says after {:.1} s that it does not know its fate",
+                after.as_secs_f64()
+            );
             (text, Ending::Unsure, false)
         }
         News::Delivered { after } => {

@@ -20,6 +20,7 @@ mod show;
 mod sip;
 mod store;
 mod text;
+mod text_callback;
 mod text_gateway;
 mod trunk;
 

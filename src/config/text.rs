@@ -28,6 +28,14 @@ pub struct Texts {
     pub resends: u8,
     /// Whether a challenge ends when the carrier says that its text will not arrive.
     pub end_undeliverable: bool,
+    /// How long a text waits for a way to a carrier.
+    pub patience: Duration,
+    /// Texts that may wait for a way at once.
+    pub most_waiting: usize,
+    /// How long the receipts of a text are awaited.
+    pub await_receipts: Duration,
+    /// Messages of one account with a carrier whose receipts are awaited in memory.
+    pub most_receipts: usize,
 }
 
 impl Texts {
@@ -59,12 +67,21 @@ impl Default for Texts {
             resend_after: Duration::from_secs(30),
             resends: 3,
             end_undeliverable: false,
+            patience: Duration::from_secs(20),
+            most_waiting: 10_000,
+            await_receipts: Duration::from_secs(24 * 3600),
+            most_receipts: 100_000,
         }
     }
 }
 
 pub(super) fn read(section: &Section<'_>, folder: &Path) -> Texts {
     let default = Texts::default();
+    let seconds = Duration::from_secs;
+    let count = |key, range| {
+        let value = section.integer(key, range).map(|at| at.value);
+        value.and_then(|value| usize::try_from(value).ok())
+    };
     let small = |key, range| {
         let value = section.integer(key, range).map(|at| at.value);
         value.and_then(|value| u8::try_from(value).ok())
@@ -92,6 +109,14 @@ pub(super) fn read(section: &Section<'_>, folder: &Path) -> Texts {
         end_undeliverable: section
             .flag("end_undeliverable")
             .map_or(default.end_undeliverable, |at| at.value),
+        patience: section
+            .duration("patience", seconds(1)..=seconds(300))
+            .map_or(default.patience, |at| at.value),
+        most_waiting: count("most_waiting", 1..=1_000_000).unwrap_or(default.most_waiting),
+        await_receipts: section
+            .duration("await_receipts", seconds(60)..=seconds(7 * 86_400))
+            .map_or(default.await_receipts, |at| at.value),
+        most_receipts: count("most_receipts", 100..=10_000_000).unwrap_or(default.most_receipts),
     }
 }
 
@@ -105,4 +130,8 @@ pub(super) fn show(texts: &Texts) -> Shown {
         .with("resend_after", show::duration(texts.resend_after))
         .with("resends", texts.resends)
         .with("end_undeliverable", texts.end_undeliverable)
+        .with("patience", show::duration(texts.patience))
+        .with("most_waiting", texts.most_waiting)
+        .with("await_receipts", show::duration(texts.await_receipts))
+        .with("most_receipts", texts.most_receipts)
 }

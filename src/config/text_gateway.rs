@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::secret::{self, Secret, fits_line};
 use super::show::{self, Shown};
+use super::text_callback;
 use crate::dialplan::words::{is_name, is_sender};
 use crate::document::{Fault, Section};
 use crate::sms::{Auth, Body, HttpLine, Method, Success, Target};
@@ -70,6 +71,7 @@ fn gateway(section: &Section<'_>, folder: &Path) -> Option<TextGateway> {
         "a JSON pointer in quotes, as in \"/messages/0/id\"",
         pointer,
     );
+    let callback = text_callback::read(section, folder, fits_header);
     let seconds = |from, to| Duration::from_secs(from)..=Duration::from_secs(to);
     let timeout = section.duration("timeout", seconds(1, 60));
     let rate = section.integer("rate", 1..=10_000);
@@ -86,6 +88,7 @@ fn gateway(section: &Section<'_>, folder: &Path) -> Option<TextGateway> {
         sender: sender.map_or_else(|| "".into(), |at| at.value),
         success,
         id_pointer: id_pointer.map(|at| at.value),
+        callback,
         timeout: timeout.map_or(DEFAULT_TIMEOUT, |at| at.value),
         rate: rate.map(|at| at.value as u32),
         connections: connections.map_or(DEFAULT_CONNECTIONS, |at| at.value as u16),
@@ -279,7 +282,7 @@ pub(super) fn show(gateway: &TextGateway) -> Shown {
         .map(|(name, _)| format!("{name}: ********"))
         .collect();
     let success = line.success.as_ref();
-    Shown::new(format!("text_gateway.{}", line.name))
+    let shown = Shown::new(format!("text_gateway.{}", line.name))
         .with("url", line.target.shown())
         .with("method", method.map(|(name, _)| *name))
         .with("json", body(false))
@@ -297,5 +300,6 @@ pub(super) fn show(gateway: &TextGateway) -> Shown {
         .with("timeout", show::duration(line.timeout))
         .with("rate", line.rate)
         .with("connections", line.connections)
-        .with("most_messages", line.most_messages)
+        .with("most_messages", line.most_messages);
+    text_callback::show(line.callback.as_ref(), shown)
 }

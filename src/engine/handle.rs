@@ -13,6 +13,9 @@ use super::metrics::Metrics;
 use super::open::Judgement;
 use crate::challenge::{Challenge, Channel, OneTimeCode, Reason, State, Tenant};
 use crate::guard;
+use crate::smpp::receipt::Receipt;
+use crate::sms::dispatch::PostedReceipt;
+use crate::sms::order::Acknowledgement;
 use crate::store::{Store, StoreError};
 use crate::wording::WordingError;
 
@@ -194,6 +197,8 @@ pub(super) enum Request {
         id: Uuid,
         reply: oneshot::Sender<Result<Resending, ResendError>>,
     },
+    /// Pass on a receipt that a provider of texts has posted.
+    Receipt(Box<PostedReceipt>),
     /// Stop: take nothing new, end what is still open at the deadline.
     Shutdown {
         deadline: Instant,
@@ -512,6 +517,24 @@ impl EngineHandle {
 
     async fn in_store(&self, tenant: &Tenant, id: Uuid) -> Result<Option<Challenge>, EngineError> {
         Ok(self.store.find(tenant.clone(), id).await?)
+    }
+
+    /// Takes in a receipt that the provider of a text gateway has posted. Whether what it says is
+    /// kept; if not, it is to be posted again.
+    ///
+    /// # Errors
+    /// If the engine has stopped.
+    pub async fn receipt(&self, by: Arc<str>, receipt: Receipt) -> Result<bool, EngineError> {
+        let (acknowledgement, told) = Acknowledgement::awaited();
+        let posted = Box::new(PostedReceipt {
+            by,
+            receipt,
+            acknowledgement,
+        });
+        let asked = self.requests.send(Request::Receipt(posted)).await;
+        asked.map_err(|_| EngineError::Stopped)?;
+        // Dropped on its way, it tells so itself.
+        Ok(told.await.unwrap_or(false))
     }
 
     async fn ask<T>(

@@ -163,6 +163,8 @@ impl Metrics {
         let name = match news {
             TextNews::Sent { .. } => "sent",
             TextNews::Unsure => "unsure",
+            TextNews::Accepted { .. } => "accepted",
+            TextNews::Unknown { .. } => "unknown",
             TextNews::Delivered { took_ms } => {
                 self.delivery.observe(took_ms as f64 / 1000.0);
                 "delivered"

@@ -90,6 +90,8 @@ pub struct TextPolicy {
     /// Whether a challenge ends when the carrier says that its text will not arrive. Carriers are
     /// not always right.
     pub end_undeliverable: bool,
+    /// How long the receipts of a text are awaited, across restarts.
+    pub await_receipts: Duration,
 }
 
 impl Default for TextPolicy {
@@ -102,6 +104,7 @@ impl Default for TextPolicy {
             resend_after: Duration::from_secs(30),
             resends: 3,
             end_undeliverable: false,
+            await_receipts: Duration::from_secs(24 * 3600),
         }
     }
 }

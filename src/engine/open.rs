@@ -10,7 +10,7 @@ use crate::challenge::{
     Challenge, Channel, Entry, Event, Match, Reason, Stage, State, Step, Text, TextState, What,
 };
 use crate::guard::Admission;
-use crate::sms::order::TextRef;
+use crate::sms::order::{Acknowledgement, TextRef};
 use crate::store::{CodeHash, Haste};
 
 /// An open challenge.
@@ -38,6 +38,8 @@ pub(super) struct Open {
     pub admission: Option<Admission>,
     /// Its code and texts, if it is by text.
     pub texts: Option<Texts>,
+    /// Receipts whose lines are not durable yet; no more than carriers leave unacknowledged.
+    unwritten: Vec<Acknowledgement>,
 }
 
 /// How an entered code was judged. It is to be told once the line that says so is durable.
@@ -54,16 +56,11 @@ pub(super) enum Judgement {
     TooLate,
 }
 
-/// What there is to be saved.
-pub(super) enum Save {
-    /// This.
-    Write {
-        challenge: Challenge,
-        entries: Vec<Entry>,
-        haste: Haste,
-    },
-    /// What the store has, at once: something that does not wait comes after it.
-    Hurry,
+/// What there is to be written.
+pub(super) struct Write {
+    pub challenge: Challenge,
+    pub entries: Vec<Entry>,
+    pub haste: Haste,
 }
 
 /// How soon a line is to be durable. What somebody waits for, and what another process has to know
@@ -97,6 +94,7 @@ impl Open {
             deadline,
             admission,
             texts,
+            unwritten: Vec::new(),
         }
     }
 
@@ -152,6 +150,20 @@ impl Open {
     /// Whether it is by text.
     pub fn is_text(&self) -> bool {
         self.decided.details().channel == Channel::Sms
+    }
+
+    /// Acknowledges a receipt once all that is decided is durable.
+    pub fn acknowledge_when_written(&mut self, acknowledgement: Acknowledgement) {
+        self.unwritten.push(acknowledgement);
+        self.acknowledge();
+    }
+
+    fn acknowledge(&mut self) {
+        if self.saving.is_none() && self.unsaved.is_empty() {
+            for acknowledgement in self.unwritten.drain(..) {
+                acknowledgement.taken();
+            }
+        }
     }
 
     /// Whether it can outlive the process just so: its text has left, and all of it is durable.
@@ -221,21 +233,33 @@ impl Open {
         }
     }
 
-    /// What the store is to write, if there is anything.
-    pub fn save(&mut self) -> Option<Save> {
-        let haste = self.unsaved.iter().map(|entry| haste(&entry.what));
-        let haste = haste.reduce(|most, one| if one == Haste::Now { one } else { most })?;
-        if let Some(saving) = &mut self.saving {
-            let hurries = (*saving, haste) == (Haste::InCompany, Haste::Now);
-            *saving = haste;
-            return hurries.then_some(Save::Hurry);
+    /// Whether the store is to hurry: it writes in company, and something that does not wait comes
+    /// after it. Once for each write.
+    pub fn hurries(&mut self) -> bool {
+        let hurries = self.saving == Some(Haste::InCompany) && self.haste() == Some(Haste::Now);
+        if hurries {
+            self.saving = Some(Haste::Now);
         }
-        self.saving = Some(haste);
-        Some(Save::Write {
+        hurries
+    }
+
+    /// What the store is to write, if there is anything and it does not write yet.
+    pub fn save(&mut self) -> Option<Write> {
+        if self.saving.is_some() {
+            return None;
+        }
+        self.saving = self.haste();
+        Some(Write {
+            haste: self.saving?,
             challenge: self.decided.clone(),
             entries: std::mem::take(&mut self.unsaved),
-            haste,
         })
+    }
+
+    /// How soon what is unsaved is to be durable; `None` if there is nothing.
+    fn haste(&self) -> Option<Haste> {
+        let haste = self.unsaved.iter().map(|entry| haste(&entry.what));
+        haste.reduce(|most, one| if one == Haste::Now { one } else { most })
     }
 
     /// The store has written this.
@@ -246,6 +270,7 @@ impl Open {
         if let Some(watched) = &self.watched {
             watched.send_replace(self.durable.clone());
         }
+        self.acknowledge();
     }
 
     /// The store already had this end: it stands, and what was decided here does not.

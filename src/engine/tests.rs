@@ -16,8 +16,9 @@ use crate::challenge::{
 use crate::dtmf::Digit;
 use crate::phone::PhoneNumber;
 use crate::store::{
-    self, ApiKey, Begun, Block, BlockedBy, CodeHash, Erased, Haste, Idempotency, KeyId, Message,
-    NewChallenge, Pending, Purged, Recorded, Replay, Sqlite, Standing, Unfinished, Use,
+    self, ApiKey, AwaitedReceipts, Begun, Block, BlockedBy, CarrierReceipt, CodeHash, Erased,
+    Haste, Idempotency, Joined, KeyId, Message, NewChallenge, Pending, Purged, Recorded, Replay,
+    Sqlite, Standing, Unfinished, Use,
 };
 use crate::voice::order::{CallOrder, CallRef, KeySource, News};
 
@@ -73,6 +74,12 @@ impl Store for Faulty {
     }
     fn keep_message(&self, message: Message) -> Pending<()> {
         self.try_write(|| self.store.keep_message(message))
+    }
+    fn await_receipts(&self, awaited: AwaitedReceipts) -> Pending<()> {
+        self.try_write(|| self.store.await_receipts(awaited))
+    }
+    fn take_receipt(&self, receipt: CarrierReceipt, now: Timestamp) -> Pending<Option<Joined>> {
+        self.try_write(|| self.store.take_receipt(receipt, now))
     }
     fn messages(&self, number: PhoneNumber, limit: u32) -> Pending<Vec<Message>> {
         self.store.messages(number, limit)

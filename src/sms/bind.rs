@@ -9,7 +9,8 @@ use tokio::task::JoinHandle;
 
 use super::config::BindConfig;
 use super::driver::Driver;
-use super::order::{BindState, Report, TextOrder};
+use super::order::{BindState, TextOrder};
+use super::report::Reporter;
 use super::tls::TlsError;
 use crate::smpp::pdu::EncodeError;
 
@@ -53,7 +54,7 @@ impl Bind {
     ///
     /// # Errors
     /// A field of the bind does not fit the wire, or TLS cannot be spoken.
-    pub fn start(config: BindConfig, reports: mpsc::Sender<Report>) -> Result<Bind, StartError> {
+    pub fn start(config: BindConfig, reports: Reporter) -> Result<Bind, StartError> {
         let now = Instant::now();
         let name = config.name.clone();
         let (orders, queue) = mpsc::channel(config.queue.max(1));
@@ -93,10 +94,17 @@ impl Bind {
     /// # Errors
     /// The bind has stopped.
     pub async fn send(&self, order: TextOrder) -> Result<(), NotQueued> {
-        self.orders
-            .send(order)
-            .await
-            .map_err(|error| NotQueued::Stopped(Box::new(error.0)))
+        let place = match self.orders.try_reserve() {
+            Ok(place) => Ok(place),
+            Err(_) => self.orders.reserve().await,
+        };
+        match place {
+            Ok(place) => {
+                place.send(order);
+                Ok(())
+            }
+            Err(_) => Err(NotQueued::Stopped(Box::new(order))),
+        }
     }
 
     /// What it is doing.

@@ -7,11 +7,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use smallvec::SmallVec;
 use zeroize::Zeroizing;
 
-use super::order::TextRef;
+use super::order::{Acknowledgement, TextRef};
 use crate::dialplan::TextRoute;
 use crate::phone::PhoneNumber;
+use crate::smpp::receipt::{Key, Receipt};
 
 /// One text to be sent. `Debug` masks the number and leaves the words out.
 #[derive(Clone)]
@@ -39,13 +41,26 @@ impl fmt::Debug for Dispatch {
 }
 
 /// From engine to gateway.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum Command {
     /// Send a text. Ends in one [`News::Sent`], [`News::Unsure`] or [`News::Failed`]; receipts may
     /// follow.
     Send(Box<Dispatch>),
     /// The text is of no more use: if nothing of it has left, nothing shall.
     Withdraw(TextRef),
+    /// A provider has posted a receipt.
+    Receipt(Box<PostedReceipt>),
+}
+
+/// A receipt that came by another way than a bind.
+#[derive(Debug)]
+pub struct PostedReceipt {
+    /// The gateway whose provider posted it.
+    pub by: Arc<str>,
+    /// What it says.
+    pub receipt: Receipt,
+    /// Tells the provider.
+    pub acknowledgement: Acknowledgement,
 }
 
 /// From gateway to engine.
@@ -58,8 +73,56 @@ pub enum Report {
         /// What happened.
         news: News,
     },
+    /// The carrier has named messages of a text.
+    Named(Box<Named>),
+    /// A receipt came; what it means for a text that this process sent has been reported before.
+    Receipt(Box<ReceiptCame>),
     /// A person sent a message.
     Inbound(Box<Inbound>),
+}
+
+/// Messages of a text that a carrier has taken and named: their receipts come by these names, be
+/// it to the next process.
+#[derive(Debug)]
+pub struct Named {
+    /// Which text.
+    pub text: TextRef,
+    /// The account with the carrier that receipts come to; the same after a restart.
+    pub account: Arc<str>,
+    /// The names, as they join.
+    pub keys: SmallVec<[Key; 1]>,
+    /// Of how many messages the text is whole.
+    pub messages: u8,
+    /// How long ago it left.
+    pub left: Duration,
+}
+
+/// A receipt as it came.
+#[derive(Debug)]
+pub struct ReceiptCame {
+    /// The account that it came to.
+    pub account: Arc<str>,
+    /// The carrier's name for the message, as it joins.
+    pub key: Key,
+    /// What it says of the message.
+    pub says: Says,
+    /// Whether it is of a text that this process sent and knows.
+    pub known: bool,
+    /// To be called once what it says is kept; dropped without, the receipt comes again.
+    pub acknowledgement: Acknowledgement,
+}
+
+/// What a carrier's receipt says of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Says {
+    /// Accepted, or on its way.
+    Accepted,
+    /// The carrier does not know.
+    Unknown,
+    /// On the phone.
+    Delivered,
+    /// It will not arrive; what else was said, as in [`News::Undeliverable`].
+    Undeliverable(Arc<str>),
 }
 
 /// What happened to a text.
@@ -76,6 +139,16 @@ pub enum News {
     Unsure {
         /// The bind or gateway it left by.
         by: Arc<str>,
+    },
+    /// A carrier's receipt says that it is accepted or on its way: it may arrive or not.
+    Accepted {
+        /// From its leaving to the receipt.
+        after: Duration,
+    },
+    /// The carrier says that it does not know what has become of it.
+    Unknown {
+        /// From its leaving to the receipt.
+        after: Duration,
     },
     /// The carrier says that it is on the phone.
     Delivered {

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 use smallvec::SmallVec;
 
-use super::order::{NotSent, Submission, Taken, TextOrder, TextRef, Withdrawal};
-use crate::smpp::pdu::{Prepared, Status, Verdict};
+use super::order::{NotSent, Submission, TextOrder, TextRef, Withdrawal};
+use crate::smpp::pdu::{Status, Verdict};
+use crate::smpp::session::MessageId;
+use crate::smpp::text::{self, Measure};
 
 /// One message of one text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +21,7 @@ pub(super) struct Piece {
 pub(super) enum Fate {
     /// Waits to be submitted, or for its answer.
     Open,
-    Taken(Taken),
+    Taken(MessageId),
     Refused(Status, Verdict),
     NotSent(NotSent),
     Unknown,
@@ -27,15 +29,16 @@ pub(super) enum Fate {
 
 #[derive(Debug)]
 pub(super) struct Message {
-    pub(super) prepared: Prepared,
+    /// What it carries; `None` where it is the whole text, which is written as it leaves.
+    pub(super) written: Option<text::Message>,
     pub(super) attempts: u32,
     fate: Fate,
 }
 
 impl Message {
-    pub(super) fn new(prepared: Prepared) -> Message {
+    pub(super) fn new(written: Option<text::Message>) -> Message {
         Message {
-            prepared,
+            written,
             attempts: 0,
             fate: Fate::Open,
         }
@@ -44,12 +47,9 @@ impl Message {
 
 #[derive(Debug)]
 pub(super) struct Flight {
-    pub(super) text: TextRef,
-    pub(super) deadline: Instant,
+    pub(super) order: TextOrder,
+    pub(super) measure: Measure,
     pub(super) began: Option<Instant>,
-    /// Whether to try again where the message centre asks for that.
-    pub(super) patient: bool,
-    withdrawal: Option<Withdrawal>,
     messages: SmallVec<[Message; 1]>,
     open: usize,
     /// Set once one of them has failed: the others are not worth sending any more.
@@ -79,16 +79,15 @@ impl Flights {
     /// Takes a text of one message at least; gives its pieces.
     pub(super) fn begin(
         &mut self,
-        order: &TextOrder,
+        order: TextOrder,
+        measure: Measure,
         messages: SmallVec<[Message; 1]>,
     ) -> impl Iterator<Item = Piece> + use<> {
         let count = messages.len().min(usize::from(u8::MAX));
         let flight = self.slab.insert(Flight {
-            text: order.text,
-            deadline: order.deadline,
+            order,
+            measure,
             began: None,
-            patient: order.patient,
-            withdrawal: order.withdrawal.clone(),
             open: messages.len(),
             messages,
             given_up: None,
@@ -121,16 +120,18 @@ impl Flights {
         if flight.open > 0 {
             return None;
         }
-        let flight = self.slab.try_remove(piece.flight as usize)?;
-        let waited = flight
-            .began
-            .map_or(Duration::ZERO, |began| now.saturating_duration_since(began));
-        Some(Landed {
-            text: flight.text,
+        let fates = flight.messages.iter_mut();
+        let fate = submission(fates.map(|m| std::mem::replace(&mut m.fate, Fate::Open)));
+        let landed = Landed {
+            text: flight.order.text,
             messages: u8::try_from(flight.messages.len()).unwrap_or(u8::MAX),
-            fate: submission(flight.messages),
-            waited,
-        })
+            fate,
+            waited: flight
+                .began
+                .map_or(Duration::ZERO, |began| now.saturating_duration_since(began)),
+        };
+        self.slab.remove(piece.flight as usize);
+        Some(landed)
     }
 }
 
@@ -138,28 +139,36 @@ impl Flight {
     /// Why it is of no more use, if it is; what has begun to leave goes on.
     pub(super) fn past(&self, now: Instant) -> Option<NotSent> {
         let unwanted = self
+            .order
             .withdrawal
             .as_ref()
             .is_some_and(Withdrawal::is_withdrawn);
         if unwanted && self.began.is_none() {
             return Some(NotSent::Withdrawn);
         }
-        (now >= self.deadline).then_some(NotSent::TooLate)
+        (now >= self.order.deadline).then_some(NotSent::TooLate)
     }
 
-    pub(super) fn message(&mut self, index: usize) -> Option<&mut Message> {
-        self.messages.get_mut(index)
+    pub(super) fn message(&self, index: usize) -> Option<&Message> {
+        self.messages.get(index)
+    }
+
+    /// A message has left once more.
+    pub(super) fn attempted(&mut self, index: usize) {
+        if let Some(message) = self.messages.get_mut(index) {
+            message.attempts += 1;
+        }
     }
 }
 
 /// What has become of a text, from what has become of its messages.
-fn submission(messages: SmallVec<[Message; 1]>) -> Submission {
+fn submission(fates: impl Iterator<Item = Fate>) -> Submission {
     let mut taken = SmallVec::new();
     let mut refused = None;
     let mut not_sent = None;
     let mut unknown = false;
-    for message in messages {
-        match message.fate {
+    for fate in fates {
+        match fate {
             Fate::Taken(it) => taken.push(it),
             // A reason to give up counts more than one to fail over.
             Fate::Refused(status, verdict) => match refused {
@@ -191,18 +200,19 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::smpp::pdu::{AddressBuf, Sms};
-    use crate::smpp::session::MessageId;
+    use crate::smpp::pdu::AddressBuf;
+    use crate::sms::order::Words;
 
-    fn taken(id: &str) -> Taken {
-        Taken {
-            id: MessageId::new(id.as_bytes()),
-            key: None,
-        }
+    fn taken(id: &str) -> MessageId {
+        MessageId::new(id.as_bytes())
     }
 
     fn blank() -> Message {
-        Message::new(Prepared::new(&Sms::default()).unwrap())
+        Message::new(None)
+    }
+
+    fn measure() -> Measure {
+        text::measure("", &text::Style::default()).unwrap()
     }
 
     fn order(text: TextRef, deadline: Instant) -> TextOrder {
@@ -210,7 +220,7 @@ mod tests {
             text,
             to: AddressBuf::default(),
             sender: None,
-            body: String::new().into(),
+            body: Words::default(),
             deadline,
             patient: true,
             withdrawal: None,
@@ -222,7 +232,11 @@ mod tests {
         let mut flights = Flights::default();
         let text = TextRef(Uuid::from_u128(7));
         let pieces: Vec<Piece> = flights
-            .begin(&order(text, now), fates.iter().map(|_| blank()).collect())
+            .begin(
+                order(text, now),
+                measure(),
+                fates.iter().map(|_| blank()).collect(),
+            )
             .collect();
         assert_eq!(pieces.len(), fates.len());
         let mut landed = None;
@@ -289,7 +303,9 @@ mod tests {
         let mut flights = Flights::default();
         let text = TextRef(Uuid::nil());
         let messages = SmallVec::from_vec(vec![blank(), blank()]);
-        let pieces: Vec<Piece> = flights.begin(&order(text, now), messages).collect();
+        let pieces: Vec<Piece> = flights
+            .begin(order(text, now), measure(), messages)
+            .collect();
         assert_eq!(flights.conclude(now, pieces[0], Fate::Unknown), None);
         assert_eq!(flights.conclude(now, pieces[0], Fate::Unknown), None);
         assert!(!flights.is_empty());

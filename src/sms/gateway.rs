@@ -13,15 +13,18 @@ use tokio::time::sleep_until;
 
 use super::bind::{Bind, NotQueued, StartError};
 use super::config::{BindConfig, SmppLine};
-use super::dispatch::{Command, Report};
+use super::dispatch::{Command, Named, PostedReceipt, ReceiptCame, Report};
 use super::http::{self, HttpGateway, HttpLine};
 use super::inbound::Inbox;
-use super::order::{self, NotSent, TextOrder, destination};
-use super::routing::{Fate, LineConfig, LinkId, Order, Output, Routing, RoutingConfig};
-use crate::smpp::pdu::Address;
+use super::order::{self, Acknowledgement, NotSent, TextOrder, destination};
+use super::report::{self, Batch, Reports};
+use super::routing::{self, Fate, LineConfig, LinkId, Order, Output, Routing, RoutingConfig};
+use crate::smpp::receipt::{IdForm, Key, Receipt};
 
 /// Orders and reports that may wait in each channel.
 const WAITING: usize = 4096;
+/// Batches of news that may wait of all binds together.
+const BATCHES: usize = 256;
 /// Reports that wait for the engine above which nothing more is taken in.
 const BEHIND: usize = 1024;
 /// Orders or news taken in at once.
@@ -82,10 +85,11 @@ impl Gateway {
         config: GatewayConfig,
         stop: watch::Receiver<bool>,
     ) -> Result<Gateway, StartError> {
-        let (news, from_binds) = mpsc::channel(WAITING);
+        let (news, from_binds) = report::reports(BATCHES);
         let mut lines = Vec::new();
         let mut links: Vec<Vec<Link>> = Vec::new();
         let mut names = HashMap::new();
+        let mut id_forms = Vec::new();
         let mut accounts: Vec<(Arc<str>, String)> = Vec::new();
         for SmppLine { bind, sessions } in config.binds {
             let line = u16::try_from(lines.len()).unwrap_or(u16::MAX);
@@ -96,6 +100,7 @@ impl Gateway {
                 accounts.len() - 1
             });
             let sessions = sessions.max(1);
+            id_forms.push(bind.id_form);
             lines.push(LineConfig {
                 name: bind.name.clone(),
                 account,
@@ -122,19 +127,27 @@ impl Gateway {
             }
             links.push(binds);
         }
+        // The same in every process, since receipts may come to the next.
+        let mut account_names: HashMap<usize, Arc<str>> = HashMap::new();
+        for (at, (address, system_id)) in accounts.iter().enumerate() {
+            account_names.insert(at, format!("smpp {system_id}@{address}").into());
+        }
         let (http_news, from_http) = mpsc::channel(WAITING);
         for one in config.http {
             let line = u16::try_from(lines.len()).unwrap_or(u16::MAX);
             let id = LinkId { line, link: 0 };
+            // Nobody else hears of its texts.
+            let account = accounts.len() + usize::from(line);
+            account_names.insert(account, format!("http {}", one.name).into());
             lines.push(LineConfig {
                 name: one.name.clone(),
-                // Nobody else hears of its texts.
-                account: accounts.len() + usize::from(line),
+                account,
                 links: 1,
                 room: http::room(&one),
                 sends: true,
                 up: true,
             });
+            names.insert(Arc::clone(&one.name), id);
             let gateway = HttpGateway::start(one, id, http_news.clone())?;
             links.push(vec![Link::Http(gateway)]);
         }
@@ -154,6 +167,8 @@ impl Gateway {
             links,
             names,
             line_names,
+            accounts: account_names,
+            id_forms,
             outbox: VecDeque::new(),
             reports,
         };
@@ -211,10 +226,7 @@ impl Link {
 }
 
 /// What binds and HTTP gateways tell.
-type FromLinks = (
-    mpsc::Receiver<order::Report>,
-    mpsc::Receiver<(LinkId, http::News)>,
-);
+type FromLinks = (Reports, mpsc::Receiver<(LinkId, http::News)>);
 
 /// The gateway's task.
 struct Exchange {
@@ -224,6 +236,10 @@ struct Exchange {
     links: Vec<Vec<Link>>,
     names: HashMap<Arc<str>, LinkId>,
     line_names: Vec<Arc<str>>,
+    /// The names of accounts, by their numbers in the routing.
+    accounts: HashMap<usize, Arc<str>>,
+    /// How the ids in receipts relate to those in answers, by line.
+    id_forms: Vec<IdForm>,
     outbox: VecDeque<Report>,
     reports: mpsc::Sender<Report>,
 }
@@ -236,7 +252,7 @@ impl Exchange {
         mut stop: watch::Receiver<bool>,
     ) {
         let mut stopping = JoinSet::new();
-        let (mut batch, mut news) = (Vec::new(), Vec::new());
+        let mut batch = Vec::new();
         let (mut asked, mut http_heard) = (Vec::new(), true);
         let (mut ordered, mut heard, mut stopped) = (true, true, false);
         while ordered || heard || http_heard || !self.outbox.is_empty() {
@@ -267,19 +283,17 @@ impl Exchange {
                         match command {
                             Command::Send(dispatch) => self.routing.send(now, *dispatch),
                             Command::Withdraw(text) => self.routing.withdraw(text),
+                            Command::Receipt(posted) => self.posted(now, *posted),
                         }
                     }
                     ordered = count > 0;
                     ending = count == 0;
                 }
-                count = from_binds.recv_many(&mut news, BATCH), if heard && room => {
-                    let now = Instant::now();
-                    for report in news.drain(..) {
-                        self.hear(now, report);
-                    }
+                news = from_binds.recv_batch(), if heard && room => match news {
+                    Some(batch) => self.hear_all(batch),
                     // Every bind has ended.
-                    heard = count > 0;
-                }
+                    None => heard = false,
+                },
                 count = from_http.recv_many(&mut asked, BATCH), if http_heard && room => {
                     let now = Instant::now();
                     for (link, news) in asked.drain(..) {
@@ -311,11 +325,73 @@ impl Exchange {
         while stopping.join_next().await.is_some() {}
     }
 
+    fn posted(&mut self, now: Instant, posted: PostedReceipt) {
+        let PostedReceipt {
+            by,
+            receipt,
+            acknowledgement,
+        } = posted;
+        let link = self.names.get(&by).copied();
+        let key = Key::of_receipt(&receipt.id, IdForm::Same);
+        // Without either nobody's text can be meant, now or later.
+        match (link, key) {
+            (Some(link), Some(key)) => self.receive(now, link, key, &receipt, acknowledgement),
+            _ => acknowledgement.taken(),
+        }
+    }
+
+    /// Takes in a receipt. What it means for a text that is known is told first.
+    fn receive(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        key: Key,
+        receipt: &Receipt,
+        acknowledgement: Acknowledgement,
+    ) {
+        let known = self.routing.receipt(now, link, key.clone(), receipt);
+        self.carry_out();
+        let account = self.routing.account(link);
+        let account = account.and_then(|at| self.accounts.get(&at)).cloned();
+        match (account, routing::says(receipt)) {
+            (Some(account), Some(says)) => {
+                let came = Box::new(ReceiptCame {
+                    account,
+                    key,
+                    says,
+                    known,
+                    acknowledgement,
+                });
+                self.outbox.push_back(Report::Receipt(came));
+            }
+            // It says nothing, and would say no more if it came again.
+            _ => acknowledgement.taken(),
+        }
+    }
+
     /// Does what the routing wants done.
     fn carry_out(&mut self) {
         while let Some(output) = self.routing.poll_output() {
             match output {
                 Output::Report(report) => self.outbox.push_back(report),
+                Output::Named {
+                    text,
+                    account,
+                    keys,
+                    messages,
+                    left,
+                } => {
+                    if let Some(account) = self.accounts.get(&account) {
+                        let named = Box::new(Named {
+                            text,
+                            account: Arc::clone(account),
+                            keys,
+                            messages,
+                            left: left.elapsed(),
+                        });
+                        self.outbox.push_back(Report::Named(named));
+                    }
+                }
                 Output::Order { by, order } => self.hand_over(by, *order),
             }
         }
@@ -342,11 +418,18 @@ impl Exchange {
         }
     }
 
-    fn hear(&mut self, now: Instant, report: order::Report) {
-        let Some(link) = self.names.get(&report.bind).copied() else {
+    fn hear_all(&mut self, batch: Batch) {
+        let now = Instant::now();
+        let Some(link) = self.names.get(&batch.bind).copied() else {
             return;
         };
-        match report.news {
+        for news in batch.news {
+            self.hear(now, link, &batch.bind, news);
+        }
+    }
+
+    fn hear(&mut self, now: Instant, link: LinkId, bind: &Arc<str>, news: order::News) {
+        match news {
             order::News::Text {
                 text,
                 fate,
@@ -354,11 +437,13 @@ impl Exchange {
                 waited,
             } => {
                 let left = now.checked_sub(waited).unwrap_or(now);
-                let fate = Fate::of(fate, messages);
+                let fate = Fate::of(fate, messages, self.id_form(link));
                 self.routing.fared(now, link, text, left, fate);
             }
             order::News::Late { text, answer } => {
-                let answer = answer.map(|taken| taken.key).map_err(fate::said);
+                let form = self.id_form(link);
+                let answer = answer.map(|id| Key::of_answer(&id, form));
+                let answer = answer.map_err(fate::said);
                 self.routing.answered_late(now, link, text, answer);
             }
             order::News::Receipt {
@@ -366,8 +451,7 @@ impl Exchange {
                 receipt,
                 acknowledgement,
             } => {
-                self.routing.receipt(now, link, key, &receipt);
-                acknowledgement.taken();
+                self.receive(now, link, key, &receipt, acknowledgement);
             }
             order::News::State(state) => self.routing.turned(now, link, state.is_bound()),
             order::News::Slowed { until } => self.routing.slowed(link, until),
@@ -377,16 +461,21 @@ impl Exchange {
                 reading,
                 acknowledgement,
             } => {
-                let addresses = (&from, &to);
+                let addresses = (&*from, &*to);
                 let line = self.line_names.get(usize::from(link.line));
-                let by = line.unwrap_or(&report.bind);
+                let by = line.unwrap_or(bind);
                 let inbound = self
                     .inbox
-                    .take(now, by, addresses, reading, acknowledgement);
+                    .take(now, by, addresses, *reading, acknowledgement);
                 let inbound = inbound.map(|inbound| Report::Inbound(Box::new(inbound)));
                 self.outbox.extend(inbound);
             }
         }
+    }
+
+    fn id_form(&self, link: LinkId) -> IdForm {
+        let form = self.id_forms.get(usize::from(link.line));
+        form.copied().unwrap_or_default()
     }
 
     /// Sends the reports that wait, while the engine has room.
@@ -406,10 +495,8 @@ fn text_order(order: Order) -> TextOrder {
     TextOrder {
         text: order.text,
         to: destination(&order.to),
-        sender: order
-            .sender
-            .map(|sender| Address::sender(&sender).to_owned()),
-        body: order.body,
+        sender: order.sender,
+        body: order.body.into(),
         deadline: order.deadline,
         patient: order.patient,
         withdrawal: Some(order.withdrawal),

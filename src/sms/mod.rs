@@ -13,6 +13,7 @@ pub mod gateway;
 mod http;
 mod inbound;
 pub mod order;
+mod report;
 pub mod routing;
 pub mod sandbox;
 mod tls;
@@ -21,6 +22,8 @@ pub mod wire;
 pub use bind::{Bind, NotQueued, StartError};
 pub use config::{BindConfig, SmppLine};
 pub use http::{
-    Auth, Body, HttpLine, Method, Success, Target, TargetError, Template, TemplateError,
+    Auth, Body, Callback, CallbackError, CallbackFields, HttpLine, LARGEST_CALLBACK, Meaning,
+    Method, Proof, Success, Target, TargetError, Template, TemplateError,
 };
+pub use report::{Batch, Report, Reporter, Reports, reports};
 pub use tls::{Tls, TlsError};

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::phone::PhoneNumber;
 use crate::smpp::pdu::{Address, AddressBuf, EncodeError, Status, Verdict};
@@ -28,10 +28,10 @@ pub struct TextOrder {
     pub text: TextRef,
     /// Whom to send it to; see [`destination`].
     pub to: AddressBuf,
-    /// Who it is from; `None` leaves it to the bind.
-    pub sender: Option<AddressBuf>,
-    /// The words. Wiped when dropped.
-    pub body: Zeroizing<String>,
+    /// Who it is from, as [`Address::sender`] reads it; `None` leaves it to the bind.
+    pub sender: Option<Arc<str>>,
+    /// The words.
+    pub body: Words,
     /// When the text is of no more use: not sent after this, and the carrier is told not to
     /// deliver it much later.
     pub deadline: Instant,
@@ -40,6 +40,40 @@ pub struct TextOrder {
     pub patient: bool,
     /// Whether it is still wanted; `None` is for good.
     pub withdrawal: Option<Withdrawal>,
+}
+
+/// What a text says. Wiped when dropped, as [`Zeroizing`] does it, but for many texts a second: all
+/// octets at once.
+#[derive(Clone, Default)]
+pub struct Words(String);
+
+impl From<Zeroizing<String>> for Words {
+    fn from(mut words: Zeroizing<String>) -> Words {
+        Words(std::mem::take(&mut *words))
+    }
+}
+
+impl From<&str> for Words {
+    fn from(words: &str) -> Words {
+        Words(words.to_owned())
+    }
+}
+
+impl std::ops::Deref for Words {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Drop for Words {
+    fn drop(&mut self) {
+        let mut octets = std::mem::take(&mut self.0).into_bytes();
+        // What lies behind the end may be the rest of something longer.
+        octets.resize(octets.capacity(), 0);
+        octets.as_mut_slice().zeroize();
+    }
 }
 
 /// Says of a text that is on its way through a queue that it is of no more use. Clones are one.
@@ -73,15 +107,6 @@ pub fn destination(number: &PhoneNumber) -> AddressBuf {
     Address::international(number.e164()).to_owned()
 }
 
-/// From bind to engine.
-#[derive(Debug)]
-pub struct Report {
-    /// The bind's name, as in the configuration.
-    pub bind: Arc<str>,
-    /// What happened.
-    pub news: News,
-}
-
 /// What happened at a bind.
 #[derive(Debug)]
 pub enum News {
@@ -101,14 +126,14 @@ pub enum News {
         /// Which order.
         text: TextRef,
         /// How the message fared after all.
-        answer: Result<Taken, Status>,
+        answer: Result<MessageId, Status>,
     },
     /// A receipt came. It is to be acknowledged once it is safe.
     Receipt {
-        /// Joins it to [`Taken::key`].
+        /// Joins it to the name in the answer, by [`Key::of_answer`].
         key: Key,
         /// What it says.
-        receipt: Receipt,
+        receipt: Box<Receipt>,
         /// Tells the message centre.
         acknowledgement: Acknowledgement,
     },
@@ -122,30 +147,21 @@ pub enum News {
     /// A person sent a message. It is to be acknowledged once it is safe.
     Message {
         /// Who sent it.
-        from: AddressBuf,
+        from: Box<AddressBuf>,
         /// Which number or code it was sent to.
-        to: AddressBuf,
+        to: Box<AddressBuf>,
         /// What it says, as far as it can be read.
-        reading: Reading,
+        reading: Box<Reading>,
         /// Tells the message centre.
         acknowledgement: Acknowledgement,
     },
 }
 
-/// A message that the message centre has taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Taken {
-    /// The name it gave.
-    pub id: MessageId,
-    /// Joins its receipts; `None` if it gave no name.
-    pub key: Option<Key>,
-}
-
 /// How a text fared at the message centre.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Submission {
-    /// Taken, as these messages.
-    Sent(SmallVec<[Taken; 1]>),
+    /// Taken, as messages of these names; an empty name is none.
+    Sent(SmallVec<[MessageId; 1]>),
     /// Not taken.
     Refused {
         /// What the message centre said.
@@ -159,12 +175,12 @@ pub enum Submission {
     /// It left and no answer came. It may have been taken: sending it again may bring it twice.
     Unknown {
         /// Those of its messages that were taken for sure.
-        taken: SmallVec<[Taken; 1]>,
+        taken: SmallVec<[MessageId; 1]>,
     },
     /// Some of its messages were taken and others were not: it will not arrive whole.
     Partial {
         /// Those that were taken.
-        taken: SmallVec<[Taken; 1]>,
+        taken: SmallVec<[MessageId; 1]>,
         /// What was said of the others, if anything.
         status: Option<Status>,
     },
@@ -233,19 +249,34 @@ pub(super) type Answers = mpsc::Sender<(DeliveryHandle, Status)>;
 #[derive(Debug, Default)]
 pub struct Acknowledgement {
     deliveries: SmallVec<[(Answers, DeliveryHandle); 1]>,
+    /// One who waits for it by itself, as a provider does that posts a receipt.
+    waiting: Option<oneshot::Sender<bool>>,
 }
 
 impl Acknowledgement {
     pub(super) fn new(to: Answers, handle: DeliveryHandle) -> Acknowledgement {
         Acknowledgement {
             deliveries: SmallVec::from_iter([(to, handle)]),
+            waiting: None,
         }
+    }
+
+    /// One that tells whether the delivery is safe.
+    pub fn awaited() -> (Acknowledgement, oneshot::Receiver<bool>) {
+        let (waiting, told) = oneshot::channel();
+        let acknowledgement = Acknowledgement {
+            deliveries: SmallVec::new(),
+            waiting: Some(waiting),
+        };
+        (acknowledgement, told)
     }
 
     /// Both in one.
     #[must_use]
     pub fn and(mut self, mut other: Acknowledgement) -> Acknowledgement {
         self.deliveries.append(&mut other.deliveries);
+        // Of two that wait one would not hear of it: pieces of a message come by binds alone.
+        self.waiting = self.waiting.take().or_else(|| other.waiting.take());
         self
     }
 
@@ -263,6 +294,10 @@ impl Acknowledgement {
         for (to, handle) in self.deliveries.drain(..) {
             // Untold, the delivery is made again: never lost.
             let _ = to.try_send((handle, status));
+        }
+        if let Some(waiting) = self.waiting.take() {
+            // Gone without waiting, it posts the receipt again.
+            let _ = waiting.send(status == Status::OK);
         }
     }
 }
@@ -283,7 +318,7 @@ mod tests {
             text: TextRef(Uuid::nil()),
             to: Address::international("+447700900123").to_owned(),
             sender: None,
-            body: Zeroizing::new("Your code is 123456".to_owned()),
+            body: Words::from("Your code is 123456"),
             deadline: Instant::now(),
             patient: true,
             withdrawal: None,

@@ -7,6 +7,7 @@ pub mod api_key;
 mod code_hash;
 mod message;
 mod metrics;
+mod receipt;
 mod sqlite;
 pub mod vault;
 
@@ -14,6 +15,7 @@ pub use api_key::{ApiKey, KeyId, Token};
 pub use code_hash::CodeHash;
 pub use message::{Block, BlockedBy, Message};
 pub use metrics::Metrics;
+pub use receipt::{AwaitedReceipts, CarrierReceipt, Joined, ReceiptWord};
 pub use sqlite::{OpenError, Sqlite, Use};
 pub use vault::{Vault, VaultError};
 
@@ -94,12 +96,19 @@ pub trait Store: Send + Sync + 'static {
     /// The latest challenges to a number, newest first, at most `limit`.
     fn history(&self, number: PhoneNumber, limit: u32) -> Pending<Vec<Challenge>>;
 
-    /// Erases a number from every ended challenge, sealed, hashed and masked, and the messages that
-    /// came from it. A block stays, by its keyed hash alone.
+    /// Erases a number from every ended challenge, sealed, hashed and masked, with what joins its
+    /// receipts, and the messages that came from it. A block stays, by its keyed hash alone.
     fn erase(&self, number: PhoneNumber) -> Pending<Erased>;
 
     /// Keeps a message that a person sent, and does what it wishes: both or neither.
     fn keep_message(&self, message: Message) -> Pending<()>;
+
+    /// Keeps what joins a text's receipts to it, for as long as they are awaited.
+    fn await_receipts(&self, awaited: AwaitedReceipts) -> Pending<()>;
+
+    /// Takes in a receipt: the text that it is of, `None` if none is known by that name. Where the
+    /// challenge has ended, what is known of its text is brought up to date, and nothing else.
+    fn take_receipt(&self, receipt: CarrierReceipt, now: Timestamp) -> Pending<Option<Joined>>;
 
     /// The latest messages from a number, newest first, at most `limit`.
     fn messages(&self, number: PhoneNumber, limit: u32) -> Pending<Vec<Message>>;
@@ -279,4 +288,6 @@ pub struct Purged {
     pub idempotency_keys: u64,
     /// Messages from people dropped.
     pub messages: u64,
+    /// Receipts that are awaited no longer.
+    pub receipts: u64,
 }

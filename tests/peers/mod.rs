@@ -83,6 +83,12 @@ impl Running {
         panic!("{} did not end within {longest:?}", self.name);
     }
 
+    /// Ends it as a power cut does.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("a process to kill");
+        self.child.wait().expect("a process to wait for");
+    }
+
     /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id()
@@ -176,7 +182,8 @@ pub struct Ringtrue {
     pub base: String,
     token: String,
     folder: TempDir,
-    client: reqwest::Client,
+    /// Asks as anybody may.
+    pub client: reqwest::Client,
 }
 
 /// How the test wants its Ringtrue.
@@ -189,6 +196,13 @@ pub struct Wanted<'a> {
     pub call: &'a str,
     /// More lines of the dialplan's one rule.
     pub rule: &'a str,
+}
+
+fn serve(folder: &Path) -> Running {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringtrue"));
+    command.arg("--config").arg(folder.join("ringtrue.toml"));
+    command.arg("serve");
+    Running::start(&mut command, "ringtrue", &folder.join("serve.log"))
 }
 
 impl Ringtrue {
@@ -249,31 +263,37 @@ impl Ringtrue {
             .find(|word| word.starts_with("rt_"))
             .expect("a token in the output")
             .to_owned();
-        let mut command = Command::new(binary);
-        command.arg("--config").arg(&file).arg("serve");
-        let process = Running::start(&mut command, "ringtrue", &at.join("serve.log"));
-        let client = http::client();
-        let base = format!("http://127.0.0.1:{http}");
-        let until = Instant::now() + Duration::from_secs(20);
-        loop {
-            if let Ok(answer) = client.get(format!("{base}/readyz")).send().await
-                && answer.status().is_success()
-            {
-                break;
-            }
-            assert!(
-                Instant::now() < until,
-                "not ready: {}",
-                fs::read_to_string(at.join("serve.log")).unwrap_or_default()
-            );
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        Ringtrue {
-            process,
-            base,
+        let ringtrue = Ringtrue {
+            process: serve(at),
+            base: format!("http://127.0.0.1:{http}"),
             token,
             folder,
-            client,
+            client: http::client(),
+        };
+        ringtrue.ready().await;
+        ringtrue
+    }
+
+    /// Kills it with SIGKILL; nothing is asked of it until it is started again.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again on what it had written.
+    pub async fn restart(&mut self) {
+        self.process = serve(self.folder.path());
+        self.ready().await;
+    }
+
+    async fn ready(&self) {
+        let until = Instant::now() + Duration::from_secs(20);
+        loop {
+            let asked = self.client.get(format!("{}/readyz", self.base)).send();
+            if asked.await.is_ok_and(|answer| answer.status().is_success()) {
+                break;
+            }
+            assert!(Instant::now() < until, "not ready: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 

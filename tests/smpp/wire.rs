@@ -8,14 +8,12 @@ use ringtrue::smpp::pdu::{
     Address, BindKind, BindResp, Body, Command, Framer, Header, MessageResp, Pdu, Status, Tlvs,
 };
 use ringtrue::smpp::session::Config;
-use ringtrue::sms::order::{News, Report, Submission, TextOrder, TextRef};
-use ringtrue::sms::{Bind, BindConfig};
+use ringtrue::sms::order::{News, Submission, TextOrder, TextRef, Words};
+use ringtrue::sms::{Bind, BindConfig, Reports, reports};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
 /// Long enough for a loaded machine, short enough to notice that something hangs.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -202,15 +200,15 @@ pub fn order(number: u128, words: &str) -> TextOrder {
         text: TextRef(Uuid::from_u128(number)),
         to: Address::international("+447700900100").to_owned(),
         sender: None,
-        body: Zeroizing::new(words.to_owned()),
+        body: Words::from(words),
         deadline: Instant::now() + Duration::from_secs(120),
         patient: true,
         withdrawal: None,
     }
 }
 
-pub fn start(config: BindConfig) -> (Bind, mpsc::Receiver<Report>) {
-    let (to, from) = mpsc::channel(64);
+pub fn start(config: BindConfig) -> (Bind, Reports) {
+    let (to, from) = reports(64);
     (Bind::start(config, to).expect("a bind that fits"), from)
 }
 
@@ -222,7 +220,7 @@ pub async fn bound(bind: &Bind) {
     assert!(bound);
 }
 
-pub async fn report(reports: &mut mpsc::Receiver<Report>) -> News {
+pub async fn report(reports: &mut Reports) -> News {
     loop {
         let report = timeout(PATIENCE, reports.recv())
             .await
@@ -236,7 +234,7 @@ pub async fn report(reports: &mut mpsc::Receiver<Report>) -> News {
 }
 
 /// The next report on a text, which is to be this one.
-pub async fn fate(reports: &mut mpsc::Receiver<Report>, number: u128) -> Submission {
+pub async fn fate(reports: &mut Reports, number: u128) -> Submission {
     match report(reports).await {
         News::Text { text, fate, .. } => {
             assert_eq!(text, TextRef(Uuid::from_u128(number)));
@@ -251,6 +249,6 @@ pub fn assert_sent(fate: &Submission, names: &[&str]) {
     let Submission::Sent(taken) = fate else {
         panic!("not sent: {fate:?}")
     };
-    let seen: Vec<String> = taken.iter().map(|taken| taken.id.to_string()).collect();
+    let seen: Vec<String> = taken.iter().map(ToString::to_string).collect();
     assert_eq!(seen, names);
 }

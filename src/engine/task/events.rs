@@ -59,7 +59,7 @@ impl Task {
         if decided {
             self.deadlines.remove(&(open.deadline, id));
         }
-        self.to_save(id);
+        self.unsaved(id);
         decided
     }
 

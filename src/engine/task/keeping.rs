@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Done, Task};
 use crate::challenge::{Challenge, Entry, Reason, State};
-use crate::engine::open::{Open, Save};
+use crate::engine::open::{Open, Write};
 use crate::guard::Ending;
 use crate::store::{Purged, Recorded, StoreError};
 
@@ -18,7 +18,7 @@ const LONGEST_RETRY: Duration = Duration::from_secs(3);
 
 impl Task {
     /// Has a challenge saved when all that came at once has been applied to it: one write for all.
-    pub(super) fn to_save(&mut self, id: Uuid) {
+    pub(super) fn unsaved(&mut self, id: Uuid) {
         self.unsaved.push(id);
     }
 
@@ -31,15 +31,20 @@ impl Task {
     }
 
     fn save(&mut self, id: Uuid) {
-        let (challenge, entries, haste) = match self.open.get_mut(&id).and_then(Open::save) {
-            Some(Save::Write {
-                challenge,
-                entries,
-                haste,
-            }) => (challenge, entries, haste),
-            Some(Save::Hurry) => return self.store.hurry(),
-            None => return,
+        let Some(open) = self.open.get_mut(&id) else {
+            return;
         };
+        if open.hurries() {
+            return self.store.hurry();
+        }
+        let Some(write) = open.save() else {
+            return;
+        };
+        let Write {
+            challenge,
+            entries,
+            haste,
+        } = write;
         let recorded = self.store.record(challenge.clone(), entries.clone(), haste);
         self.doing.push(Box::pin(async move {
             let recorded = recorded.await;
@@ -97,7 +102,7 @@ impl Task {
             return;
         };
         let State::Ended(reason) = open.durable().state() else {
-            return self.to_save(id);
+            return self.unsaved(id);
         };
         let challenge = open.durable();
         tracing::info!(
@@ -137,6 +142,7 @@ impl Task {
                 challenges = purged.challenges,
                 idempotency_keys = purged.idempotency_keys,
                 messages = purged.messages,
+                receipts = purged.receipts,
                 "dropped what is no longer kept"
             ),
             Err(error) => tracing::error!(%error, "could not drop what is no longer kept"),

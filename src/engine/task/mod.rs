@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use self::beginning::Beginning;
 use self::stopping::Shutdown;
-use self::texting::{Asked, Texting};
+use self::texting::{Asked, Received, Texting};
 use super::begin::{Accepted, Begin, BeginError};
 use super::handle::{Health, Request, Watched};
 use super::metrics::Metrics;
@@ -34,7 +34,9 @@ use crate::dialplan::Dialplan;
 use crate::guard::Guard;
 use crate::sms::dispatch;
 use crate::sms::order::{Acknowledgement, TextRef};
-use crate::store::{Begun, Idempotency, Purged, Recorded, Replay, Standing, Store, StoreError};
+use crate::store::{
+    Begun, Idempotency, Joined, Purged, Recorded, Replay, Standing, Store, StoreError,
+};
 use crate::voice::order::{CallRef, Command, Report};
 
 /// Requests or reports taken in at once.
@@ -75,6 +77,15 @@ enum Done {
         acknowledgement: Option<Acknowledgement>,
         kept: Result<(), StoreError>,
     },
+    /// The store has, or has not, kept what joins receipts to a text.
+    AwaitingReceipts(Result<(), StoreError>),
+    /// The store has, or has not, taken in a receipt.
+    TookReceipt {
+        received: Box<Received>,
+        joined: Result<Option<Joined>, StoreError>,
+    },
+    /// It is time to take in a receipt once more.
+    ReceiptAgain(Box<Received>),
     /// It is time to try a write again.
     TryAgain(Uuid),
     /// The store has dropped what is no longer kept.
@@ -321,6 +332,7 @@ impl Task {
                 reply,
             } => self.check(&tenant, id, &code, reply),
             Request::Resend { tenant, id, reply } => self.resend(&tenant, id, reply),
+            Request::Receipt(posted) => self.posted_receipt(posted),
             Request::Shutdown { deadline, reply } => self.shut_down(deadline, Some(reply)),
         }
     }
@@ -348,7 +360,7 @@ impl Task {
                 if let Some(open) = self.open.get_mut(&id) {
                     open.try_again(Instant::now());
                 }
-                self.to_save(id);
+                self.unsaved(id);
             }
             Done::Purged(purged) => self.purged(purged),
             Done::PurgeTime => self.purge(),
@@ -361,6 +373,14 @@ impl Task {
                 acknowledgement,
                 kept,
             } => self.kept_message(acknowledgement, kept),
+            Done::AwaitingReceipts(kept) => {
+                self.note_store(kept.is_ok());
+                if let Err(error) = kept {
+                    tracing::error!(%error, "receipts of a text will not be joined after a restart");
+                }
+            }
+            Done::TookReceipt { received, joined } => self.took_receipt(received, joined),
+            Done::ReceiptAgain(received) => self.take_receipt(received),
             Done::ProbeTime => {
                 let ready = self.store.ready();
                 self.doing

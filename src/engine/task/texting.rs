@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc::error::TrySendError;
@@ -18,13 +19,18 @@ use crate::challenge::{
 use crate::dialplan::TextRoute;
 use crate::engine::TextRouter;
 use crate::engine::handle::{Checked, ResendError, Resending};
+use crate::engine::open::Open;
 use crate::engine::texts::Again;
 use crate::guard::Wish;
 use crate::phone::PhoneNumber;
-use crate::sms::dispatch::{Command, Dispatch, Failure, Inbound, News, Report};
+use crate::sms::dispatch::{
+    Command, Dispatch, Failure, Inbound, Named, News, PostedReceipt, ReceiptCame, Report, Says,
+};
 use crate::sms::order::{Acknowledgement, TextRef};
-use crate::store::{Message, StoreError};
+use crate::store::{AwaitedReceipts, CarrierReceipt, Joined, Message, ReceiptWord, StoreError};
 
+/// After how long a receipt is taken in again whose challenge is just being ended.
+const SHORTLY: Duration = Duration::from_millis(200);
 /// Messages from people that may be on their way to the store; more are to be delivered again.
 const INBOUND: usize = 64;
 
@@ -45,6 +51,14 @@ impl Texting {
     pub fn is_up(&self) -> bool {
         self.up && !self.commands.is_closed()
     }
+}
+
+/// A receipt on its way to the store.
+pub(super) struct Received {
+    receipt: CarrierReceipt,
+    /// Whether this process has told what it means already.
+    known: bool,
+    acknowledgement: Acknowledgement,
 }
 
 type ResendReply = oneshot::Sender<Result<Resending, ResendError>>;
@@ -110,6 +124,8 @@ impl Task {
     pub(super) fn text_report(&mut self, report: Report) {
         match report {
             Report::Text { text, news } => self.text_news(text, news),
+            Report::Named(named) => self.await_receipts(*named),
+            Report::Receipt(came) => self.receipt_came(*came),
             Report::Inbound(message) => self.inbound(*message),
         }
     }
@@ -124,13 +140,122 @@ impl Task {
             _ => None,
         };
         tracing::debug!(challenge = %id, sending, by, "news of a text");
-        let news = in_brief(&news);
+        self.heard_of_text(id, sending, in_brief(&news));
+    }
+
+    fn heard_of_text(&mut self, id: Uuid, sending: u8, news: TextNews) {
         self.metrics.text(news);
         // Whatever it reports, it may report it too late.
         self.end(id, Event::Text { sending, news });
         let stage = self.open.get(&id).and_then(|open| open.stage());
         if self.config.text.end_undeliverable && stage == Some(Stage::Undeliverable) {
             self.end(id, Event::Ended(Reason::Undeliverable));
+        }
+    }
+
+    /// Keeps what joins receipts to their text, should another process get them.
+    fn await_receipts(&mut self, named: Named) {
+        let Some(&(challenge, sending)) = self.text_of.get(&named.text) else {
+            return;
+        };
+        let now = Timestamp::now();
+        let before = |ago: Duration| now.checked_sub(ago).unwrap_or(now);
+        let after = |wait: Duration| now.checked_add(wait).unwrap_or(now);
+        let kept = self.store.await_receipts(AwaitedReceipts {
+            challenge,
+            sending,
+            account: named.account,
+            names: named
+                .keys
+                .iter()
+                .map(|key| key.as_str().into_owned())
+                .collect(),
+            messages: named.messages,
+            left: before(named.left),
+            until: after(self.config.text.await_receipts),
+        });
+        self.doing
+            .push(Box::pin(async move { Done::AwaitingReceipts(kept.await) }));
+    }
+
+    /// Hands a receipt to the gateway, which knows whose it is; dropped, it is posted again.
+    pub(super) fn posted_receipt(&mut self, posted: Box<PostedReceipt>) {
+        let Some(texting) = &self.texting else {
+            return;
+        };
+        let handed = texting.commands.try_send(Command::Receipt(posted));
+        if handed.is_err() {
+            tracing::warn!("a provider posts receipts faster than they are taken; posted again");
+        }
+    }
+
+    fn receipt_came(&mut self, came: ReceiptCame) {
+        let receipt = CarrierReceipt {
+            account: came.account,
+            name: came.key.as_str().into_owned(),
+            word: match came.says {
+                Says::Accepted => ReceiptWord::Accepted,
+                Says::Unknown => ReceiptWord::Unknown,
+                Says::Delivered => ReceiptWord::Delivered,
+                Says::Undeliverable(error) => ReceiptWord::Undeliverable(CarrierWord::new(&error)),
+            },
+        };
+        self.take_receipt(Box::new(Received {
+            receipt,
+            known: came.known,
+            acknowledgement: came.acknowledgement,
+        }));
+    }
+
+    pub(super) fn take_receipt(&mut self, received: Box<Received>) {
+        let joined = self
+            .store
+            .take_receipt(received.receipt.clone(), Timestamp::now());
+        self.doing.push(Box::pin(async move {
+            let joined = joined.await;
+            Done::TookReceipt { received, joined }
+        }));
+    }
+
+    /// The store knows, or does not know, whose receipt it is.
+    pub(super) fn took_receipt(
+        &mut self,
+        received: Box<Received>,
+        joined: Result<Option<Joined>, StoreError>,
+    ) {
+        self.note_store(joined.is_ok());
+        let joined = match joined {
+            Ok(Some(joined)) => joined,
+            Ok(None) => {
+                if !received.known {
+                    self.metrics.late_reports.inc();
+                }
+                received.acknowledgement.taken();
+                return;
+            }
+            Err(error) => {
+                tracing::error!(%error, "a receipt could not be kept; delivered again");
+                received.acknowledgement.later();
+                return;
+            }
+        };
+        let id = joined.challenge;
+        let decided = self.open.get(&id).map(Open::is_decided);
+        match (decided, joined.news) {
+            // The store may have found it open still, and left it alone.
+            (Some(true), _) => {
+                self.later(SHORTLY, Done::ReceiptAgain(received));
+                return;
+            }
+            // An earlier process has sent it.
+            (Some(false), Some(news)) if !received.known => {
+                self.heard_of_text(id, joined.sending, news);
+            }
+            _ => {}
+        }
+        match self.open.get_mut(&id) {
+            Some(open) => open.acknowledge_when_written(received.acknowledgement),
+            None => received.acknowledgement.taken(),
         }
     }
 
@@ -188,7 +313,7 @@ impl Task {
             self.deadlines.remove(&(deadline, id));
             self.call_off(id);
         }
-        self.to_save(id);
+        self.unsaved(id);
         let _ = reply.send(Checked::Judged {
             states,
             seq,
@@ -389,6 +514,8 @@ fn in_brief(news: &News) -> TextNews {
             messages: *messages,
         },
         News::Unsure { .. } => TextNews::Unsure,
+        News::Accepted { after } => TextNews::Accepted { took_ms: ms(after) },
+        News::Unknown { after } => TextNews::Unknown { took_ms: ms(after) },
         News::Delivered { after } => TextNews::Delivered { took_ms: ms(after) },
         News::Undeliverable { error, after } => TextNews::Undeliverable {
             took_ms: ms(after),

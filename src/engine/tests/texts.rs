@@ -2,6 +2,7 @@
 
 mod checks;
 mod lives;
+mod receipts;
 mod resends;
 
 use std::sync::atomic::AtomicU32;

@@ -8,7 +8,6 @@ mod address;
 mod bind;
 mod command;
 mod frame;
-mod prepared;
 mod reader;
 mod sms;
 mod status;
@@ -24,7 +23,6 @@ pub use address::{
 pub use bind::{Bind, BindKind, BindResp, Outbind, Version};
 pub use command::Command;
 pub use frame::{DEFAULT_LIMIT, FrameError, Framer};
-pub use prepared::Prepared;
 pub use sms::{EsmClass, Sms, SmsBuf};
 pub use status::{Status, Verdict};
 pub use tlv::{Tag, Tlv, TlvBuf, Tlvs};

@@ -169,18 +169,13 @@ impl<'a> Sms<'a> {
 
     /// Octets that the body takes in submit_sm and deliver_sm.
     pub(super) fn body_len(&self) -> usize {
-        let validity_end = self.validity_at() + self.validity.len() + 1;
-        validity_end + 5 + self.short_message.len() + self.tlvs.as_bytes().len()
-    }
-
-    /// Where the validity period begins in the body of a submit_sm.
-    pub(super) fn validity_at(&self) -> usize {
         let strings = self.service_type.len()
             + self.source.digits.len()
             + self.destination.digits.len()
-            + self.schedule.len();
-        // Four NULs, two pairs of type and plan, and the three octets before the schedule.
-        strings + 4 + 2 * 2 + 3
+            + self.schedule.len()
+            + self.validity.len();
+        // Five NULs, two pairs of type and plan, and eight octets.
+        strings + 5 + 2 * 2 + 8 + self.short_message.len() + self.tlvs.as_bytes().len()
     }
 
     /// The message: `short_message`, or `message_payload` where that is empty (SMPP 3.4 5.3.2.32).

@@ -33,7 +33,8 @@ pub enum Fate {
     Deleted,
     /// It cannot be delivered.
     Undeliverable,
-    /// Someone at the carrier has read it for the person.
+    /// By the standard, someone at the carrier has read it for the person; most carriers mean that
+    /// they, or the next carrier, have taken it.
     Accepted,
     /// The message centre does not know.
     Unknown,
@@ -118,9 +119,18 @@ impl Fate {
         }
     }
 
-    /// Whether nothing more will be heard of the text.
+    /// Whether nothing more will be heard of the text. The standard counts [`Fate::Accepted`] and
+    /// [`Fate::Unknown`] too (SMPP 5.0 4.7.15), but carriers let other fates follow them.
     pub const fn is_final(self) -> bool {
-        !matches!(self, Fate::Scheduled | Fate::EnRoute | Fate::Other)
+        matches!(
+            self,
+            Fate::Delivered
+                | Fate::Expired
+                | Fate::Deleted
+                | Fate::Undeliverable
+                | Fate::Rejected
+                | Fate::Skipped
+        )
     }
 }
 

@@ -26,7 +26,7 @@ pub use event::{
 };
 
 use crate::smpp::pdu::{
-    self, Body, Command, EncodeError, FrameError, Framer, Pdu, Prepared, Sms, Status, Version,
+    self, Body, Command, EncodeError, FrameError, Framer, Pdu, Sms, Status, Version,
 };
 use pace::Pace;
 use window::{Sent, Window};
@@ -242,33 +242,6 @@ impl<T> Session<T> {
     /// # Errors
     /// The text was not sent, and `tag` is handed back; see [`WhyNot`].
     pub fn submit(&mut self, now: Instant, tag: T, sms: &Sms<'_>) -> Result<u32, NotSubmitted<T>> {
-        self.submit_by(now, tag, |out, sequence| {
-            pdu::encode_submit(out, sequence, sms)
-        })
-    }
-
-    /// As [`Session::submit`], for a text that was written ahead of time.
-    ///
-    /// # Errors
-    /// The text was not sent, and `tag` is handed back; never [`WhyNot::Unsendable`].
-    pub fn submit_prepared(
-        &mut self,
-        now: Instant,
-        tag: T,
-        prepared: &Prepared,
-    ) -> Result<u32, NotSubmitted<T>> {
-        self.submit_by(now, tag, |out, sequence| {
-            prepared.write(out, sequence);
-            Ok(())
-        })
-    }
-
-    fn submit_by(
-        &mut self,
-        now: Instant,
-        tag: T,
-        write: impl FnOnce(&mut Vec<u8>, u32) -> Result<(), EncodeError>,
-    ) -> Result<u32, NotSubmitted<T>> {
         if self.room(now) == 0 {
             let why = if self.state != State::Bound || !self.config.kind.sends() {
                 WhyNot::NotBound
@@ -281,7 +254,7 @@ impl<T> Session<T> {
         }
         let sequence = self.next_sequence();
         let start = self.out.len();
-        if let Err(error) = write(&mut self.out, sequence) {
+        if let Err(error) = pdu::encode_submit(&mut self.out, sequence, sms) {
             let why = WhyNot::Unsendable(error);
             return Err(NotSubmitted { tag, why });
         }

@@ -10,6 +10,7 @@ mod tables;
 pub use alphabet::{Alphabet, Language, Septets, pack, unpack};
 pub use header::Part;
 pub use incoming::{Assembler, Reading, read};
+pub(crate) use outgoing::write_single;
 pub use outgoing::{
     Coding, Concatenation, DefaultAlphabet, Measure, Message, Style, TextError, measure, write,
 };

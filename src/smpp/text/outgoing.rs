@@ -194,10 +194,11 @@ pub fn write(
         coding: measure.coding,
     };
     if measure.messages == 1 {
-        return Ok(smallvec![writer.message(text, measure.units, None, false)]);
+        return Ok(smallvec![write_single(text, style, measure, Vec::new())]);
     }
     if style.concatenation == Concatenation::Payload {
-        return Ok(smallvec![writer.message(text, measure.units, None, true)]);
+        let message = writer.message(text, measure.units, None, true, Vec::new());
+        return Ok(smallvec![message]);
     }
     let room = writer.room(Some(splitter_reference(style)));
     let mut messages = SmallVec::with_capacity(measure.messages);
@@ -208,9 +209,24 @@ pub fn write(
             total: measure.messages as u8,
             number,
         };
-        messages.push(writer.message(piece, room, Some(part), false));
+        messages.push(writer.message(piece, room, Some(part), false, Vec::new()));
     }
     Ok(messages)
+}
+
+/// Writes a text that takes one message, as `measure` has found, into a buffer that was used before.
+pub(crate) fn write_single(
+    text: &str,
+    style: &Style,
+    measure: Measure,
+    mut buffer: Vec<u8>,
+) -> Message {
+    buffer.clear();
+    let writer = Writer {
+        style,
+        coding: measure.coding,
+    };
+    writer.message(text, measure.units, None, false, buffer)
 }
 
 /// The reference that the room of a piece is reckoned with. A message centre that makes the
@@ -382,8 +398,15 @@ impl Writer<'_> {
         }
     }
 
-    /// A message of at most so many units.
-    fn message(&self, text: &str, units: usize, part: Option<Part>, payload: bool) -> Message {
+    /// A message of at most so many units, in an empty buffer.
+    fn message(
+        &self,
+        text: &str,
+        units: usize,
+        part: Option<Part>,
+        payload: bool,
+        mut octets: Vec<u8>,
+    ) -> Message {
         let in_header = match self.style.concatenation {
             Concatenation::Header8 | Concatenation::Header16 => part,
             Concatenation::Sar | Concatenation::Payload => None,
@@ -396,7 +419,7 @@ impl Writer<'_> {
             Coding::Septets(_) => units,
             Coding::Ucs2 => 2 * units,
         };
-        let mut octets = Vec::with_capacity(16 + room);
+        octets.reserve(16 + room);
         header::write(
             in_header.map(|part| (part, splitter_reference(self.style))),
             alphabet,

@@ -23,7 +23,8 @@ use tokio_rustls::client::TlsStream;
 use super::bind::StartError;
 use super::config::BindConfig;
 use super::flight::{Flights, Piece};
-use super::order::{BindState, News, NotSent, Report, TextOrder, TextRef};
+use super::order::{BindState, News, NotSent, TextOrder, TextRef};
+use super::report::{Deserted, Reporter};
 use super::tls::Dialler;
 use super::wire::Watched;
 use crate::smpp::pdu::Status;
@@ -45,9 +46,6 @@ const LATE: usize = 1024;
 /// How often waiting texts are looked through for those past their deadline.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// Nobody receives reports any more, so nothing is left to do.
-struct Abandoned;
-
 pub(super) struct Driver {
     config: BindConfig,
     /// How TLS is begun, where it is spoken.
@@ -57,8 +55,10 @@ pub(super) struct Driver {
     batch: Vec<TextOrder>,
     acknowledge: mpsc::Sender<(DeliveryHandle, Status)>,
     acknowledgements: mpsc::Receiver<(DeliveryHandle, Status)>,
-    reports: mpsc::Sender<Report>,
-    outbox: VecDeque<News>,
+    reports: Reporter,
+    /// What is to be told; bounded by what is in hand, since nothing more is taken while the
+    /// listener has no room.
+    outbox: Vec<News>,
     state: watch::Sender<BindState>,
     flights: Flights,
     /// Messages to be submitted, in order.
@@ -77,13 +77,15 @@ pub(super) struct Driver {
     reference: u16,
     random: StdRng,
     buffer: Box<[u8]>,
+    /// Where texts of one message are written.
+    single: Vec<u8>,
 }
 
 impl Driver {
     pub(super) fn new(
         config: BindConfig,
         orders: mpsc::Receiver<TextOrder>,
-        reports: mpsc::Sender<Report>,
+        reports: Reporter,
         state: watch::Sender<BindState>,
         gone: oneshot::Receiver<()>,
         now: Instant,
@@ -103,7 +105,7 @@ impl Driver {
             acknowledge,
             acknowledgements,
             reports,
-            outbox: VecDeque::new(),
+            outbox: Vec::new(),
             state,
             flights: Flights::default(),
             ready: VecDeque::new(),
@@ -117,6 +119,7 @@ impl Driver {
             reference: random.random(),
             random,
             buffer: vec![0; READ].into_boxed_slice(),
+            single: Vec::new(),
         })
     }
 
@@ -129,7 +132,7 @@ impl Driver {
     }
 
     /// Connects, converses, waits, until the queue ends.
-    async fn live(&mut self) -> Result<(), Abandoned> {
+    async fn live(&mut self) -> Result<(), Deserted> {
         loop {
             let connecting = connect(self.config.address.clone(), self.dialler.clone());
             let connecting = timeout(self.config.connect, connecting);
@@ -172,20 +175,17 @@ impl Driver {
         while let Ok(order) = self.orders.try_recv() {
             self.hand_back(order.text, NotSent::Stopped);
         }
-        while let Some(news) = self.outbox.pop_front() {
-            self.report(news).await?;
-        }
-        Ok(())
+        self.reports.tell(&self.config.name, &mut self.outbox).await
     }
 
     /// Runs `work` while the bind is down: holds texts for a while, then hands them back. `None`
     /// once the queue has ended.
-    async fn meanwhile<F: Future>(&mut self, work: F) -> Result<Option<F::Output>, Abandoned> {
+    async fn meanwhile<F: Future>(&mut self, work: F) -> Result<Option<F::Output>, Deserted> {
         let mut work = pin!(work);
         loop {
-            while let Some(news) = self.outbox.pop_front() {
-                self.report(news).await?;
-            }
+            self.reports
+                .tell(&self.config.name, &mut self.outbox)
+                .await?;
             let held_until = self.down_since + self.config.hold;
             let now = Instant::now();
             if now >= held_until {
@@ -214,7 +214,7 @@ impl Driver {
         &mut self,
         mut stream: impl AsyncRead + AsyncWrite + Unpin,
         watched: Option<Watched>,
-    ) -> Result<(Closed, Duration), Abandoned> {
+    ) -> Result<(Closed, Duration), Deserted> {
         let mut clock = pin!(sleep_until((Instant::now() + SWEEP).into()));
         let mut bound_at = None;
         self.session.connected(Instant::now());
@@ -245,12 +245,8 @@ impl Driver {
             } else {
                 // The receiver has fallen behind: the session goes on, and so does waiting.
                 let reports = self.reports.clone();
-                let room = async {
-                    let room = reports.reserve().await;
-                    room.map(drop).map_err(|_| Abandoned)
-                };
                 tokio::select! {
-                    room = room => room?,
+                    room = reports.room() => room?,
                     () = self.turn(&mut stream, watched.as_ref(), clock.as_mut(), now) => {}
                 }
             }
@@ -355,10 +351,9 @@ impl Driver {
             }
             Poll::Ready(_) => {
                 let now = Instant::now();
-                for order in &batch {
+                for order in batch.drain(..) {
                     self.take(now, order);
                 }
-                batch.clear();
                 true
             }
             Poll::Pending => false,
@@ -459,41 +454,14 @@ impl Driver {
         self.tell(News::State(state));
     }
 
-    /// Reports at once if the receiver has room, or else when it has.
+    /// Has it reported with the turn's other news.
     fn tell(&mut self, news: News) {
-        if self.outbox.is_empty()
-            && let Ok(permit) = self.reports.try_reserve()
-        {
-            permit.send(Report {
-                bind: self.config.name.clone(),
-                news,
-            });
-        } else {
-            self.outbox.push_back(news);
-        }
+        self.outbox.push(news);
     }
 
-    /// Sends the reports that wait, while their receiver has room.
+    /// Reports what was told, if the listener has room; if not, it waits.
     fn send_reports(&mut self) {
-        while !self.outbox.is_empty() {
-            let Ok(permit) = self.reports.try_reserve() else {
-                return;
-            };
-            if let Some(news) = self.outbox.pop_front() {
-                permit.send(Report {
-                    bind: self.config.name.clone(),
-                    news,
-                });
-            }
-        }
-    }
-
-    async fn report(&mut self, news: News) -> Result<(), Abandoned> {
-        let report = Report {
-            bind: self.config.name.clone(),
-            news,
-        };
-        self.reports.send(report).await.map_err(|_| Abandoned)
+        self.reports.try_tell(&self.config.name, &mut self.outbox);
     }
 
     async fn write_out(

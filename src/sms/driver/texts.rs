@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 
 use super::{Driver, LATE, RETRY, SHORTEST_VALIDITY};
-use crate::smpp::pdu::{Address, AddressBuf, Prepared, Sms, Status, TlvBuf, Verdict, time};
+use crate::smpp::pdu::{Address, Sms, Status, TlvBuf, Verdict, time};
 use crate::smpp::receipt::{Key, Receipt};
-use crate::smpp::session::{Answer, Delivery, Lost, MessageId, Outcome};
+use crate::smpp::session::{Answer, Delivery, Lost, MessageId, Outcome, WhyNot};
 use crate::smpp::text;
 use crate::sms::flight::{Fate, Landed, Message, Piece};
 use crate::sms::order::{
-    Acknowledgement, News, NotSent, Submission, Taken, TextOrder, TextRef, Withdrawal,
+    Acknowledgement, News, NotSent, Submission, TextOrder, TextRef, Withdrawal,
 };
 
 impl Driver {
@@ -31,8 +31,8 @@ impl Driver {
         }
     }
 
-    /// Writes an order's messages and puts them in line.
-    pub(super) fn take(&mut self, now: Instant, order: &TextOrder) {
+    /// Takes in an order and puts its messages in line.
+    pub(super) fn take(&mut self, now: Instant, order: TextOrder) {
         if !self.config.session.kind.sends() {
             self.hand_back(order.text, NotSent::Receiver);
             return;
@@ -49,41 +49,27 @@ impl Driver {
             self.hand_back(order.text, NotSent::Withdrawn);
             return;
         }
-        self.reference = self.reference.wrapping_add(1);
         let style = &self.config.style;
-        let messages = match text::write(&order.body, style, self.reference) {
-            Ok(messages) => messages,
+        let measure = match text::measure(&order.body, style) {
+            Ok(measure) => measure,
             Err(error) => {
                 self.hand_back(order.text, NotSent::Text(error));
                 return;
             }
         };
-        let left = order.deadline.saturating_duration_since(now);
-        let validity = time::relative(left.max(SHORTEST_VALIDITY));
-        let own = Address::sender(&self.config.sender);
-        let blank = Sms {
-            service_type: self.config.service_type.as_bytes(),
-            source: order.sender.as_ref().map_or(own, AddressBuf::as_address),
-            destination: order.to.as_address(),
-            validity: if self.config.validity { &validity } else { &[] },
-            registered_delivery: u8::from(self.config.receipts),
-            ..Sms::default()
-        };
-        let mut written: SmallVec<[Message; 1]> = SmallVec::new();
-        for message in &messages {
-            let mut tlvs = TlvBuf::new();
-            let prepared = message
-                .put(&blank, &mut tlvs)
-                .and_then(|sms| Prepared::new(&sms));
-            match prepared {
-                Ok(prepared) => written.push(Message::new(prepared)),
+        let messages = if measure.messages == 1 {
+            SmallVec::from_buf([Message::new(None)])
+        } else {
+            self.reference = self.reference.wrapping_add(1);
+            match text::write(&order.body, style, self.reference) {
+                Ok(written) => written.into_iter().map(Some).map(Message::new).collect(),
                 Err(error) => {
-                    self.hand_back(order.text, NotSent::Unsendable(error));
+                    self.hand_back(order.text, NotSent::Text(error));
                     return;
                 }
             }
-        }
-        let pieces = self.flights.begin(order, written);
+        };
+        let pieces = self.flights.begin(order, measure, messages);
         self.ready.extend(pieces);
     }
 
@@ -116,25 +102,56 @@ impl Driver {
             self.conclude(now, piece, Fate::NotSent(why));
             return true;
         }
-        let left = flight.deadline.saturating_duration_since(now);
         flight.began.get_or_insert(now);
         let Some(message) = flight.message(index) else {
             return true;
         };
-        message.prepared.valid_for(left.max(SHORTEST_VALIDITY));
-        let sent = self.session.submit_prepared(now, piece, &message.prepared);
-        if sent.is_err() {
-            self.ready.push_front(piece);
-            return false;
+        let (config, order) = (&self.config, &flight.order);
+        let left = order.deadline.saturating_duration_since(now);
+        let validity = time::relative(left.max(SHORTEST_VALIDITY));
+        let sender = order.sender.as_deref().unwrap_or(&config.sender);
+        let blank = Sms {
+            service_type: config.service_type.as_bytes(),
+            source: Address::sender(sender),
+            destination: order.to.as_address(),
+            validity: if config.validity { &validity } else { &[] },
+            registered_delivery: u8::from(config.receipts),
+            ..Sms::default()
+        };
+        let buffer = &mut self.single;
+        let single = message.written.is_none().then(|| {
+            let buffer = std::mem::take(buffer);
+            text::write_single(&order.body, &config.style, flight.measure, buffer)
+        });
+        let Some(written) = message.written.as_ref().or(single.as_ref()) else {
+            return true;
+        };
+        let mut tlvs = TlvBuf::new();
+        let session = &mut self.session;
+        let sent = match written.put(&blank, &mut tlvs) {
+            Ok(sms) => session.submit(now, piece, &sms).map_err(|not| not.why),
+            Err(error) => Err(WhyNot::Unsendable(error)),
+        };
+        if let Some(single) = single {
+            self.single = single.octets;
         }
-        message.attempts += 1;
+        match sent {
+            Ok(_) => flight.attempted(index),
+            Err(WhyNot::Unsendable(error)) => {
+                self.conclude(now, piece, Fate::NotSent(NotSent::Unsendable(error)));
+            }
+            Err(WhyNot::NotBound | WhyNot::WindowFull | WhyNot::Paced) => {
+                self.ready.push_front(piece);
+                return false;
+            }
+        }
         true
     }
 
     pub(super) fn on_answer(&mut self, now: Instant, answer: Answer<Piece>) {
         let piece = answer.tag;
         let fate = match answer.outcome {
-            Outcome::Accepted(id) => Fate::Taken(self.taken(id)),
+            Outcome::Accepted(id) => Fate::Taken(id),
             Outcome::Refused {
                 status,
                 verdict: Verdict::Retry,
@@ -154,7 +171,7 @@ impl Driver {
                     if self.late.len() >= LATE {
                         self.late.pop_front();
                     }
-                    self.late.push_back((answer.sequence, flight.text));
+                    self.late.push_back((answer.sequence, flight.order.text));
                 }
                 Fate::Unknown
             }
@@ -168,19 +185,13 @@ impl Driver {
             return false;
         };
         let again = now + RETRY;
-        let worth = again < flight.deadline && flight.given_up.is_none() && flight.patient;
+        let worth = again < flight.order.deadline && flight.given_up.is_none();
+        let worth = worth && flight.order.patient;
         let worth = worth && flight.message(index).is_some_and(|m| m.attempts < attempts);
         if worth {
             self.again.push_back((again, piece));
         }
         worth
-    }
-
-    fn taken(&self, id: MessageId) -> Taken {
-        Taken {
-            key: Key::of_answer(&id, self.config.id_form),
-            id,
-        }
     }
 
     pub(super) fn on_late_answer(&mut self, sequence: u32, status: Status, id: MessageId) {
@@ -189,7 +200,7 @@ impl Driver {
         };
         if let Some((_, text)) = self.late.remove(at) {
             let answer = match status {
-                Status::OK => Ok(self.taken(id)),
+                Status::OK => Ok(id),
                 status => Err(status),
             };
             self.tell(News::Late { text, answer });
@@ -203,7 +214,7 @@ impl Driver {
             match Key::of_receipt(&receipt.id, self.config.id_form) {
                 Some(key) => self.tell(News::Receipt {
                     key,
-                    receipt,
+                    receipt: Box::new(receipt),
                     acknowledgement,
                 }),
                 None => acknowledgement.taken(),
@@ -218,9 +229,9 @@ impl Driver {
             return;
         }
         self.tell(News::Message {
-            from: delivery.sms.source.clone(),
-            to: delivery.sms.destination.clone(),
-            reading: text::read(&sms, self.config.style.default_alphabet),
+            from: Box::new(delivery.sms.source.clone()),
+            to: Box::new(delivery.sms.destination.clone()),
+            reading: Box::new(text::read(&sms, self.config.style.default_alphabet)),
             acknowledgement,
         });
     }

@@ -2,16 +2,21 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::smpp::pdu::{Status, Verdict};
+use crate::smpp::receipt::{IdForm, Key};
+use crate::smpp::session::MessageId;
 use crate::sms::dispatch::Failure;
-use crate::sms::order::{Submission, Taken};
+use crate::sms::order::Submission;
 use crate::sms::routing::{Fate, plain};
 
 impl Fate {
-    /// From how a text of so many messages fared at a bind.
-    pub(super) fn of(submission: Submission, messages: u8) -> Fate {
-        let keys = |taken: smallvec::SmallVec<[Taken; 1]>| {
-            taken.into_iter().map(|taken| taken.key).collect()
+    /// From how a text of so many messages fared at a bind whose ids are of that form.
+    pub(super) fn of(submission: Submission, messages: u8, form: IdForm) -> Fate {
+        let keys = |taken: SmallVec<[MessageId; 1]>| {
+            let keys = taken.iter().map(|id| Key::of_answer(id, form));
+            keys.collect()
         };
         match submission {
             Submission::Sent(taken) => Fate::Sent {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::config::Success;
+use crate::smpp::session::MessageId;
 use crate::sms::dispatch::Failure;
 use crate::sms::routing::plain;
 
@@ -58,8 +59,34 @@ fn pause(text: &str) -> Option<Duration> {
     Some(Duration::from_secs(seconds).min(LONGEST_PAUSE))
 }
 
-/// Judges the body of a success; `None` is one that was too long to be read.
-pub(super) fn judge_body(body: Option<&[u8]>, success: Option<&Success>) -> Verdict {
+/// What a provider said, fit for a log: digits that it was sent, be they the number's or the code's,
+/// are masked, and so are those that could be a number of somebody else.
+fn masked(said: &str, sent: [&str; 2]) -> String {
+    let mut masked = String::with_capacity(said.len());
+    let mut rest = said;
+    while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
+        let (before, from) = rest.split_at(at);
+        let end = from.find(|c: char| !c.is_ascii_digit());
+        let (digits, after) = from.split_at(end.unwrap_or(from.len()));
+        masked.push_str(before);
+        let known = digits.len() >= 4 && sent.iter().any(|sent| sent.contains(digits));
+        match known || digits.len() >= 7 {
+            true => masked.extend(digits.chars().map(|_| '*')),
+            false => masked.push_str(digits),
+        }
+        rest = after;
+    }
+    masked.push_str(rest);
+    masked
+}
+
+/// Judges the body of a success; `None` is one that was too long to be read. What was sent, number
+/// and words, is kept out of the verdict.
+pub(super) fn judge_body(
+    body: Option<&[u8]>,
+    success: Option<&Success>,
+    sent: [&str; 2],
+) -> Verdict {
     let Some(success) = success else {
         return Verdict::Taken;
     };
@@ -79,18 +106,24 @@ pub(super) fn judge_body(body: Option<&[u8]>, success: Option<&Success>) -> Verd
     }
     Verdict::Refused {
         failure: Failure::Rejected,
-        error: plain(&said),
+        error: plain(&masked(&said, sent)),
         pause: None,
     }
 }
 
 /// The provider's name for a text.
-pub(super) fn id(body: Option<&[u8]>, pointer: Option<&str>) -> Option<Arc<str>> {
+pub(super) fn id(body: Option<&[u8]>, pointer: Option<&str>) -> Option<MessageId> {
     let value: Value = serde_json::from_slice(body?).ok()?;
-    Some(plain(&written(value.pointer(pointer?)?)))
+    name(&written(value.pointer(pointer?)?))
 }
 
-fn written(value: &Value) -> String {
+/// A provider's name for a text as answers and receipts have it in common; `None` for an empty one.
+pub(super) fn name(text: &str) -> Option<MessageId> {
+    let name = plain(text.trim());
+    (!name.is_empty()).then(|| MessageId::new(name.as_bytes()))
+}
+
+pub(super) fn written(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
@@ -127,13 +160,34 @@ mod tests {
         }
     }
 
+    const SENT: [&str; 2] = ["+447400123456", "082931 is your code, valid for 5 min"];
+
+    #[test]
+    fn neither_number_nor_code_comes_back_by_the_providers_words() {
+        for (said, told) in [
+            (
+                "invalid number +447400123456",
+                "invalid number +************",
+            ),
+            ("0044 7400123456 is barred", "0044 ********** is barred"),
+            (
+                "rejected: '082931 is your code'",
+                "rejected: '****** is your code'",
+            ),
+            ("see 33123456789", "see ***********"),
+            ("error 30003 of 5", "error 30003 of 5"),
+        ] {
+            assert_eq!(masked(said, SENT), told);
+        }
+    }
+
     #[test]
     fn a_body_says_whether_the_text_was_taken() {
         let success = Success {
             pointer: "/messages/0/status".to_owned(),
             values: vec!["ok".to_owned(), "0".to_owned()],
         };
-        let judge = |body: &str| judge_body(Some(body.as_bytes()), Some(&success));
+        let judge = |body: &str| judge_body(Some(body.as_bytes()), Some(&success), SENT);
         assert_eq!(judge(r#"{"messages":[{"status":"ok"}]}"#), Verdict::Taken);
         assert_eq!(judge(r#"{"messages":[{"status":0}]}"#), Verdict::Taken);
         assert!(matches!(
@@ -144,12 +198,13 @@ mod tests {
             assert!(matches!(judge(body), Verdict::Unclear(_)), "{body}");
         }
         assert!(matches!(
-            judge_body(None, Some(&success)),
+            judge_body(None, Some(&success), SENT),
             Verdict::Unclear(_)
         ));
-        assert_eq!(judge_body(None, None), Verdict::Taken);
+        assert_eq!(judge_body(None, None, SENT), Verdict::Taken);
         let name = id(Some(br#"{"id":17}"#), Some("/id"));
-        assert_eq!(name.as_deref(), Some("17"));
+        assert_eq!(name, Some(MessageId::new(b"17")));
+        assert_eq!(id(Some(br#"{"id":" "}"#), Some("/id")), None);
         assert_eq!(id(Some(b"{}"), Some("/id")), None);
     }
 }

@@ -9,6 +9,7 @@ use reqwest::Url;
 use reqwest::header::{HeaderName, HeaderValue};
 use zeroize::Zeroizing;
 
+use super::callback::Callback;
 use super::template::{self, Body, Template, TemplateError};
 
 /// A provider that takes texts by HTTP.
@@ -35,6 +36,8 @@ pub struct HttpLine {
     pub success: Option<Success>,
     /// Where an answer names the text (RFC 6901).
     pub id_pointer: Option<String>,
+    /// How its receipts are taken, if they are.
+    pub callback: Option<Callback>,
     /// How long an answer may take, connecting included.
     pub timeout: Duration,
     /// Texts a second; `None` is no limit.

@@ -5,6 +5,7 @@
 //! reached and gave no clear answer, its fate is unknown.
 
 mod answer;
+mod callback;
 mod config;
 mod template;
 
@@ -21,6 +22,9 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep_until;
 use zeroize::Zeroizing;
 
+pub use callback::{
+    Callback, CallbackError, Fields as CallbackFields, LARGEST as LARGEST_CALLBACK, Meaning, Proof,
+};
 pub use config::{Auth, HttpLine, Method, Success, Target, TargetError};
 pub use template::{Body, Template, TemplateError};
 
@@ -31,6 +35,7 @@ use super::dispatch::Failure;
 use super::order::{NotSent, TextRef};
 use super::routing::{Fate, LinkId, Order};
 use super::tls;
+use crate::smpp::receipt::{IdForm, Key};
 use crate::smpp::text::{self, Style};
 
 /// Octets of an answer that are read; what is longer counts as not understood.
@@ -273,14 +278,14 @@ impl Asker {
         let status = response.status().as_u16();
         let retry_after = response.headers().get(RETRY_AFTER);
         let retry_after = retry_after.and_then(|value| value.to_str().ok());
-        let verdict = match answer::judge_status(status, retry_after) {
-            Some(verdict) => verdict,
-            None => self.judge(response).await,
+        let (verdict, key) = match answer::judge_status(status, retry_after) {
+            Some(verdict) => (verdict, None),
+            None => self.judge(response, &order).await,
         };
         match verdict {
             Verdict::Taken => asked(Fate::Sent {
                 messages,
-                keys: SmallVec::new(),
+                keys: key.into_iter().map(Some).collect(),
             }),
             Verdict::Refused {
                 failure,
@@ -299,22 +304,32 @@ impl Asker {
             }
             Verdict::Unclear(error) => {
                 tracing::warn!(gateway = %name, %error, "answer unclear");
-                asked(unknown())
+                match key {
+                    // One receipt will tell of all of it.
+                    Some(key) => asked(Fate::Unknown {
+                        messages: 1,
+                        keys: SmallVec::from_iter([Some(key)]),
+                    }),
+                    None => asked(unknown()),
+                }
             }
         }
     }
 
-    /// Reads and judges the body of a success.
-    async fn judge(&self, response: Response) -> Verdict {
+    /// Reads and judges the body of a success; with it what joins the text's receipts.
+    async fn judge(&self, response: Response, order: &Order) -> (Verdict, Option<Key>) {
         let (success, pointer) = (self.line.success.as_ref(), self.line.id_pointer.as_deref());
         if success.is_none() && pointer.is_none() {
-            return Verdict::Taken;
+            return (Verdict::Taken, None);
         }
         let body = read(response).await;
-        if let Some(id) = answer::id(body.as_deref(), pointer) {
+        let id = answer::id(body.as_deref(), pointer);
+        if let Some(id) = &id {
             tracing::info!(gateway = %self.line.name, %id, "taken under this name");
         }
-        answer::judge_body(body.as_deref(), success)
+        let key = id.and_then(|id| Key::of_answer(&id, IdForm::Same));
+        let sent = [order.to.e164(), order.body.as_str()];
+        (answer::judge_body(body.as_deref(), success, sent), key)
     }
 
     fn request(&self, order: &Order) -> Result<Request, String> {

@@ -25,7 +25,7 @@ use zeroize::Zeroizing;
 pub use fate::Fate;
 pub use line::{LineConfig, LinkId};
 pub use output::{Order, Output};
-pub(in crate::sms) use receipts::plain;
+pub(in crate::sms) use receipts::{plain, says};
 
 use self::line::Line;
 use self::receipts::{Left, Receipts};
@@ -290,25 +290,28 @@ impl Routing {
         let mut forget_way = true;
         match fate {
             Fate::Sent { messages, keys } => {
-                self.report(text, News::Sent { by, messages });
                 let left = Left {
                     text,
                     at: left,
-                    messages,
+                    // A carrier that splits a text itself gives one receipt for all of it.
+                    messages: u8::try_from(keys.len().max(1)).unwrap_or(u8::MAX),
                     unsure: false,
                 };
+                self.named(account, left, &keys);
+                self.report(text, News::Sent { by, messages });
                 let early = self.receipts.sent(now, account, left, keys);
                 self.report_all(text, early);
                 return;
             }
             Fate::Unknown { messages, keys } => {
-                self.report(text, News::Unsure { by });
                 let left = Left {
                     text,
                     at: left,
                     messages,
                     unsure: true,
                 };
+                self.named(account, left, &keys);
+                self.report(text, News::Unsure { by });
                 let early = self.receipts.sent(now, account, left, keys);
                 self.report_all(text, early);
                 return;
@@ -381,21 +384,46 @@ impl Routing {
         answer: Result<Option<Key>, Arc<str>>,
     ) {
         if let Some(account) = self.account(link) {
+            if let (Ok(key), Some((at, messages))) = (&answer, self.receipts.unsure(now, text)) {
+                let left = Left {
+                    text,
+                    at,
+                    messages,
+                    unsure: true,
+                };
+                self.named(account, left, std::slice::from_ref(key));
+            }
             let news = self.receipts.late(now, account, text, answer);
             self.report_all(text, news);
         }
     }
 
-    /// A receipt came by a link.
-    pub fn receipt(&mut self, now: Instant, link: LinkId, key: Key, receipt: &Receipt) {
-        if let Some(account) = self.account(link)
-            && let Some((text, news)) = self.receipts.received(now, account, key, receipt)
-        {
-            self.report(text, news);
+    /// A receipt came by a link. Whether it is of a text that is known.
+    pub fn receipt(&mut self, now: Instant, link: LinkId, key: Key, receipt: &Receipt) -> bool {
+        let account = self.account(link);
+        let known = account.and_then(|account| self.receipts.received(now, account, key, receipt));
+        let Some((text, news)) = known else {
+            return false;
+        };
+        self.report_all(text, news);
+        true
+    }
+
+    fn named(&mut self, account: usize, left: Left, keys: &[Option<Key>]) {
+        let keys: SmallVec<[Key; 1]> = keys.iter().flatten().cloned().collect();
+        if !keys.is_empty() {
+            self.outputs.push_back(Output::Named {
+                text: left.text,
+                account,
+                keys,
+                messages: left.messages,
+                left: left.at,
+            });
         }
     }
 
-    fn account(&self, link: LinkId) -> Option<usize> {
+    /// Where receipts of texts by a link come to.
+    pub fn account(&self, link: LinkId) -> Option<usize> {
         let line = self.lines.get(usize::from(link.line))?;
         Some(line.account)
     }

@@ -4,10 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use smallvec::SmallVec;
 use zeroize::Zeroizing;
 
 use super::LinkId;
 use crate::phone::PhoneNumber;
+use crate::smpp::receipt::Key;
 use crate::sms::dispatch::Report;
 use crate::sms::order::{TextRef, Withdrawal};
 
@@ -20,6 +22,19 @@ pub enum Output {
         by: LinkId,
         /// The text.
         order: Box<Order>,
+    },
+    /// Messages of a text have been named by the carrier.
+    Named {
+        /// Which text.
+        text: TextRef,
+        /// Where their receipts come to, by [`LineConfig::account`](super::LineConfig::account).
+        account: usize,
+        /// The names.
+        keys: SmallVec<[Key; 1]>,
+        /// Of how many messages the text is whole.
+        messages: u8,
+        /// When it left.
+        left: Instant,
     },
     /// News for the engine.
     Report(Report),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 
 use crate::smpp::receipt::{Bounded, Fate, Joiner, Key, Receipt};
-use crate::sms::dispatch::News;
+use crate::sms::dispatch::{News, Says};
 use crate::sms::order::TextRef;
 
 /// The longest word on an error, in octets.
@@ -101,7 +101,7 @@ impl Receipts {
         let early = joiner.sent(now, key, awaited);
         early
             .iter()
-            .filter_map(|receipt| self.learn(now, awaited, receipt))
+            .filter_map(|receipt| self.learn(now, awaited, says(receipt)?))
             .collect()
     }
 
@@ -135,34 +135,44 @@ impl Receipts {
         }
     }
 
-    /// A receipt came; gives the text it is of and what it tells of that, if anything.
+    /// When a text that was unsure left, and of how many messages it is.
+    pub(super) fn unsure(&mut self, now: Instant, text: TextRef) -> Option<(Instant, u8)> {
+        let tally = self.tallies.get(now, &text)?;
+        Some((tally.left, tally.messages))
+    }
+
+    /// A receipt came; gives the text it is of, if that is known, and what it tells of it, if
+    /// anything.
     pub(super) fn received(
         &mut self,
         now: Instant,
         account: usize,
         key: Key,
         receipt: &Receipt,
-    ) -> Option<(TextRef, News)> {
+    ) -> Option<(TextRef, Option<News>)> {
         let joiner = self.accounts.get_mut(account)?;
         let awaited = joiner.received(now, key, receipt)?;
-        let news = self.learn(now, awaited, receipt)?;
+        let news = says(receipt).and_then(|says| self.learn(now, awaited, says));
         Some((awaited.text, news))
     }
 
-    fn learn(&mut self, now: Instant, awaited: Awaited, receipt: &Receipt) -> Option<News> {
-        if receipt.intermediate {
-            return None;
-        }
-        let delivered = match receipt.fate {
-            Fate::Delivered => true,
-            Fate::Expired
-            | Fate::Deleted
-            | Fate::Undeliverable
-            | Fate::Rejected
-            | Fate::Skipped => false,
+    fn learn(&mut self, now: Instant, awaited: Awaited, says: Says) -> Option<News> {
+        let after = now.saturating_duration_since(awaited.left);
+        let delivered = match says {
+            Says::Delivered => true,
+            Says::Undeliverable(_) => false,
             // Neither says whether the phone has it.
-            Fate::Scheduled | Fate::EnRoute | Fate::Other | Fate::Accepted | Fate::Unknown => {
-                return None;
+            Says::Accepted | Says::Unknown => {
+                let over = awaited.tallied
+                    && self
+                        .tallies
+                        .get(now, &awaited.text)
+                        .is_none_or(|tally| tally.over);
+                return match says {
+                    _ if over => None,
+                    Says::Accepted => Some(News::Accepted { after }),
+                    _ => Some(News::Unknown { after }),
+                };
             }
         };
         if awaited.tallied {
@@ -176,12 +186,9 @@ impl Receipts {
             }
             tally.over = true;
         }
-        let after = now.saturating_duration_since(awaited.left);
-        Some(if delivered {
-            News::Delivered { after }
-        } else {
-            let error = word(receipt);
-            News::Undeliverable { error, after }
+        Some(match says {
+            Says::Undeliverable(error) => News::Undeliverable { error, after },
+            _ => News::Delivered { after },
         })
     }
 
@@ -193,11 +200,30 @@ impl Receipts {
     }
 }
 
+/// What a receipt says; `None` if it says nothing that anybody could rely on.
+pub(in crate::sms) fn says(receipt: &Receipt) -> Option<Says> {
+    Some(match receipt.fate {
+        Fate::Scheduled | Fate::EnRoute | Fate::Accepted => Says::Accepted,
+        // A fate is final, and an intermediate notification is not.
+        _ if receipt.intermediate => return None,
+        Fate::Unknown => Says::Unknown,
+        Fate::Delivered => Says::Delivered,
+        Fate::Expired | Fate::Deleted | Fate::Undeliverable | Fate::Rejected | Fate::Skipped => {
+            Says::Undeliverable(word(receipt))
+        }
+        Fate::Other => return None,
+    })
+}
+
 /// What a receipt says of a failure: `UNDELIV err:027 net:3/17`.
 fn word(receipt: &Receipt) -> Arc<str> {
     let mut word = receipt.fate.word().to_owned();
     if let Some(error) = &receipt.error {
-        word.push_str(&format!(" err:{}", error.escape_ascii()));
+        // So many digits are no error's: they could be a number.
+        match error.iter().filter(|octet| octet.is_ascii_digit()).count() {
+            0..=8 => word.push_str(&format!(" err:{}", error.escape_ascii())),
+            _ => word.push_str(" err:?"),
+        }
     }
     if let Some(network) = receipt.network_error {
         word.push_str(&format!(" net:{}/{}", network.network, network.code));

@@ -78,6 +78,9 @@ impl World {
                             seen.ends += 1;
                         }
                         News::Failed { .. } => seen.ends += 1,
+                        News::Accepted { .. } | News::Unknown { .. } => {
+                            assert_eq!((seen.ends, seen.left), (1, 1));
+                        }
                         News::Delivered { .. } | News::Undeliverable { .. } => {
                             assert_eq!((seen.ends, seen.left), (1, 1));
                             seen.delivered += 1;
@@ -85,7 +88,8 @@ impl World {
                     }
                     assert!(seen.ends <= 1 && seen.delivered <= 1);
                 }
-                Output::Report(Report::Inbound(_)) => panic!("nobody wrote"),
+                Output::Named { .. } => {}
+                Output::Report(other) => panic!("{other:?}"),
             }
         }
     }

@@ -108,7 +108,8 @@ impl House {
             match output {
                 Output::Order { by, order } => self.orders.push_back((by, *order)),
                 Output::Report(Report::Text { text, news }) => self.news.push_back((text, news)),
-                Output::Report(Report::Inbound(_)) => panic!("nobody wrote"),
+                Output::Named { .. } => {}
+                Output::Report(other) => panic!("{other:?}"),
             }
         }
     }
@@ -449,13 +450,14 @@ fn receipts_tell_when_all_of_it_is_there() {
     assert!(matches!(house.news(1), News::Sent { messages: 3, .. }));
     house.pass(3 * SECOND);
     house.receipt(0, "k1", "stat:ENROUTE");
+    let after = 3 * SECOND;
+    assert_eq!(house.news(1), News::Accepted { after });
     house.receipt(0, "k1", "stat:DELIVRD");
     // Another account's id, and one heard twice.
     house.receipt(1, "k3", "stat:DELIVRD");
     house.receipt(0, "k1", "stat:DELIVRD");
     house.quiet();
     house.receipt(0, "k3", "stat:DELIVRD");
-    let after = 3 * SECOND;
     assert_eq!(house.news(1), News::Delivered { after });
     house.quiet();
     // Lost with the first that is, and told once.
@@ -469,6 +471,7 @@ fn receipts_tell_when_all_of_it_is_there() {
         News::Undeliverable { error, .. } => assert_eq!(&*error, "UNDELIV err:02\\x1b7"),
         other => panic!("{other:?}"),
     }
+    house.receipt(0, "m3", "stat:ENROUTE");
     house.receipt(0, "m3", "stat:EXPIRED");
     house.quiet();
     // Neither here nor there.
@@ -476,8 +479,15 @@ fn receipts_tell_when_all_of_it_is_there() {
     house.ordered(3);
     house.fared(0, 3, sent(&["n1"]));
     house.news(3);
+    house.receipt(0, "n1", "stat:ACCEPTD");
+    assert!(matches!(house.news(3), News::Accepted { .. }));
     house.receipt(0, "n1", "stat:UNKNOWN");
+    assert!(matches!(house.news(3), News::Unknown { .. }));
+    house.receipt(0, "n1", "stat:WHATEVER");
     house.quiet();
+    // Another fate may follow.
+    house.receipt(0, "n1", "stat:DELIVRD");
+    assert!(matches!(house.news(3), News::Delivered { .. }));
 }
 
 #[test]

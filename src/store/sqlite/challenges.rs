@@ -203,6 +203,31 @@ pub(super) fn record(
     Ok(Recorded::Yes)
 }
 
+/// Writes what is known of the text of a challenge that has ended.
+pub(super) fn write_text(connection: &Connection, challenge: &Challenge) -> Result<()> {
+    let life = challenge.life();
+    let text = life.text();
+    connection
+        .prepare_cached(
+            "UPDATE challenge SET text_state = ?2, text_sent = ?3, text_delivered = ?4,
+                 text_took = ?5, text_error = ?6, text_messages = ?7
+             WHERE id = ?1 AND ended IS NOT NULL",
+        )?
+        .execute(params![
+            challenge.details().id.as_bytes(),
+            text.map(|text| text.state.name()),
+            text.and_then(|text| text.sent)
+                .map(Timestamp::as_millisecond),
+            text.and_then(|text| text.delivered)
+                .map(Timestamp::as_millisecond),
+            text.and_then(|text| text.took_ms).map(milliseconds),
+            text.and_then(|text| text.error.as_ref())
+                .map(CarrierWord::as_str),
+            text.and_then(|text| text.messages),
+        ])?;
+    Ok(())
+}
+
 pub(super) fn find(
     connection: &Connection,
     tenant: &Tenant,
@@ -212,7 +237,7 @@ pub(super) fn find(
     Ok(found.filter(|challenge| challenge.details().tenant == *tenant))
 }
 
-fn by_id(connection: &Connection, id: Uuid) -> Result<Option<Challenge>> {
+pub(super) fn by_id(connection: &Connection, id: Uuid) -> Result<Option<Challenge>> {
     connection
         .prepare_cached(&format!("SELECT {COLUMNS} FROM challenge WHERE id = ?1"))?
         .query_row([id.as_bytes()], |row| Ok(challenge(row)))

@@ -5,6 +5,7 @@ mod challenges;
 mod keys;
 mod messages;
 mod readers;
+mod receipts;
 mod retention;
 mod rows;
 mod schema;
@@ -29,9 +30,9 @@ use self::readers::Readers;
 use self::writer::Writer;
 use super::vault::{make_directory, parent};
 use super::{
-    ApiKey, Begun, Block, BlockedBy, CodeHash, Erased, Haste, Idempotency, KeyId, Message, Metrics,
-    NewChallenge, Pending, Purged, Recorded, Replay, Retention, Standing, Store, StoreError,
-    Unfinished, Vault, VaultError,
+    ApiKey, AwaitedReceipts, Begun, Block, BlockedBy, CarrierReceipt, CodeHash, Erased, Haste,
+    Idempotency, Joined, KeyId, Message, Metrics, NewChallenge, Pending, Purged, Recorded, Replay,
+    Retention, Standing, Store, StoreError, Unfinished, Vault, VaultError,
 };
 use crate::challenge::{Challenge, Entry, OneTimeCode, Tenant};
 use crate::phone::PhoneNumber;
@@ -390,6 +391,14 @@ impl Store for Sqlite {
         }
     }
 
+    fn await_receipts(&self, awaited: AwaitedReceipts) -> Pending<()> {
+        self.write(move |connection| receipts::keep(connection, &awaited))
+    }
+
+    fn take_receipt(&self, receipt: CarrierReceipt, now: Timestamp) -> Pending<Option<Joined>> {
+        self.write(move |connection| receipts::take(connection, &receipt, now))
+    }
+
     fn messages(&self, number: PhoneNumber, limit: u32) -> Pending<Vec<Message>> {
         let vault = Arc::clone(&self.vault);
         self.read(move |connection| messages::from_number(connection, &vault, &number, limit))
@@ -432,6 +441,7 @@ impl Store for Sqlite {
                 all.challenges += some.challenges;
                 all.idempotency_keys += some.idempotency_keys;
                 all.messages += some.messages;
+                all.receipts += some.receipts;
             }
         })
     }

@@ -14,6 +14,12 @@ const STEP: i64 = 200;
 
 /// Erases a number from what has ended, with its messages; of a block its keyed hash stays.
 pub(super) fn erase(connection: &Connection, number_hash: &[u8; 32]) -> Result<Erased> {
+    connection
+        .prepare_cached(
+            "DELETE FROM awaited_receipt WHERE challenge IN
+                 (SELECT id FROM challenge WHERE number_hash = ?1 AND ended IS NOT NULL)",
+        )?
+        .execute([number_hash])?;
     let challenges = connection
         .prepare_cached(
             "UPDATE challenge SET number = NULL, number_hash = NULL, masked = NULL
@@ -76,7 +82,21 @@ pub(super) fn purge(
                  (SELECT id FROM message WHERE id < ?1 ORDER BY id LIMIT ?2)",
         )?
         .execute(params![first_id(now, retention.numbers), STEP])?;
+    let receipts = connection
+        .prepare_cached(
+            "DELETE FROM awaited_receipt WHERE (account, name) IN
+                 (SELECT account, name FROM awaited_receipt WHERE forgotten <= ?1 LIMIT ?2)",
+        )?
+        .execute(params![now.as_millisecond(), STEP])?;
+    // However long receipts are awaited, they go with the number.
+    let with_numbers = connection
+        .prepare_cached(
+            "DELETE FROM awaited_receipt WHERE (account, name) IN
+                 (SELECT account, name FROM awaited_receipt WHERE challenge < ?1 LIMIT ?2)",
+        )?
+        .execute(params![first_id(now, retention.numbers), STEP])?;
     Ok(Purged {
+        receipts: (receipts + with_numbers) as u64,
         numbers: numbers as u64,
         challenges: challenges as u64,
         idempotency_keys: idempotency_keys as u64,

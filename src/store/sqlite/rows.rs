@@ -152,6 +152,16 @@ fn columns(what: &What) -> Columns<'_> {
                     what: "text_unsure",
                     ..none
                 },
+                TextNews::Accepted { took_ms } => Columns {
+                    what: "text_accepted",
+                    took: Some(milliseconds(*took_ms)),
+                    ..none
+                },
+                TextNews::Unknown { took_ms } => Columns {
+                    what: "text_unknown",
+                    took: Some(milliseconds(*took_ms)),
+                    ..none
+                },
                 TextNews::Delivered { took_ms } => Columns {
                     what: "text_delivered",
                     took: Some(milliseconds(*took_ms)),
@@ -260,6 +270,12 @@ fn text_news(name: &str, row: &Row<'_>) -> Result<Option<TextNews>> {
             messages: row.get("messages")?,
         },
         "text_unsure" => TextNews::Unsure,
+        "text_accepted" => TextNews::Accepted {
+            took_ms: row.get::<_, i64>("took")?.unsigned_abs(),
+        },
+        "text_unknown" => TextNews::Unknown {
+            took_ms: row.get::<_, i64>("took")?.unsigned_abs(),
+        },
         "text_delivered" => TextNews::Delivered {
             took_ms: row.get::<_, i64>("took")?.unsigned_abs(),
         },

@@ -9,7 +9,7 @@ const APPLICATION_ID: i32 = 0x5254_7275;
 
 /// Each step takes a database from the version of its index to the next, in one transaction. A
 /// step that was released is never edited: a change is a new step.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     // `number` is the only clue to a phone number that this program can undo, and only with its
     // key; `number_hash` finds a number's challenges. Both are gone once purged; `masked` stays
     // until the number is erased.
@@ -107,6 +107,21 @@ const STEPS: [&str; 2] = [
          since INTEGER NOT NULL,
          blocked_by TEXT NOT NULL
      ) STRICT, WITHOUT ROWID;",
+    // What joins a carrier's receipt to its text. The carrier could find the number by it, so it is
+    // dropped with the number, and long before as a rule.
+    "CREATE TABLE awaited_receipt (
+         account TEXT NOT NULL,
+         name TEXT NOT NULL,
+         challenge BLOB NOT NULL,
+         sending INTEGER NOT NULL,
+         messages INTEGER NOT NULL,
+         left INTEGER NOT NULL,
+         forgotten INTEGER NOT NULL,
+         fate TEXT,
+         PRIMARY KEY (account, name)
+     ) STRICT, WITHOUT ROWID;
+     CREATE INDEX awaited_receipt_of ON awaited_receipt (challenge, sending);
+     CREATE INDEX awaited_receipt_forgotten ON awaited_receipt (forgotten);",
 ];
 
 /// Brings a database to this program's schema.

@@ -358,6 +358,7 @@ async fn what_is_old_is_dropped_in_its_time() {
         challenges: 1,
         idempotency_keys: 1,
         messages: 0,
+        receipts: 0,
     };
     assert_eq!(purged, Ok(all));
     assert_eq!(store.find(tenant("idp"), old.details().id).await, Ok(None));

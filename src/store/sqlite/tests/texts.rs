@@ -5,6 +5,7 @@ use crate::challenge::{
     Attempts, CarrierWord, Match, OneTimeCode, Stage, Text, TextNews, TextState, Unsent,
 };
 use crate::guard::Wish;
+use crate::store::ReceiptWord;
 
 fn code(text: &str) -> OneTimeCode {
     OneTimeCode::parse(text).expect("a code")
@@ -266,4 +267,109 @@ fn debug_shows_neither_words_nor_number() {
         "{shown}"
     );
     assert_eq!(Text::queued(1).state, TextState::Queued);
+}
+
+fn awaited(id: Uuid, names: &[&str], until: i64) -> AwaitedReceipts {
+    AwaitedReceipts {
+        challenge: id,
+        sending: 1,
+        account: "smpp ringtrue@carrier".into(),
+        names: names.iter().map(|&name| name.to_owned()).collect(),
+        messages: names.len() as u8,
+        left: at(1),
+        until: at(until),
+    }
+}
+
+fn receipt(name: &str, word: ReceiptWord) -> CarrierReceipt {
+    CarrierReceipt {
+        account: "smpp ringtrue@carrier".into(),
+        name: name.to_owned(),
+        word,
+    }
+}
+
+#[tokio::test]
+async fn receipts_find_their_text_until_they_are_awaited_no_more() {
+    let place = Place::new();
+    let (open, ended) = {
+        let store = place.open();
+        let mut open = begin(&store, text(&store, 1, 0)).await;
+        let _ = live(&store, &mut open, &[news(1, SENT)]).await;
+        let mut ended = begin(&store, text(&store, 2, 0)).await;
+        let right = Event::Code(Match::Right);
+        live(&store, &mut ended, &[news(1, SENT), right]).await;
+        for (challenge, names) in [(&open, ["a1", "a2"]), (&ended, ["b1", "b2"])] {
+            let awaited = awaited(challenge.details().id, &names, 3600);
+            assert_eq!(store.await_receipts(awaited).await, Ok(()));
+        }
+        (open, ended)
+    };
+    let store = place.open();
+    let take =
+        |name: &'static str, word, seconds| store.take_receipt(receipt(name, word), at(seconds));
+    let (delivered, unknown) = (ReceiptWord::Delivered, ReceiptWord::Unknown);
+    let joined = |challenge: &Challenge, news| {
+        let challenge = challenge.details().id;
+        Ok(Some(Joined {
+            challenge,
+            sending: 1,
+            news,
+        }))
+    };
+    // Of one of two that has arrived nothing follows, however often it is told.
+    assert_eq!(take("a1", delivered, 3).await, joined(&open, None));
+    assert_eq!(take("a1", delivered, 4).await, joined(&open, None));
+    // What was on the phone stays so.
+    let told = Some(TextNews::Unknown { took_ms: 4_000 });
+    assert_eq!(take("a1", unknown, 5).await, joined(&open, told));
+    let whole = Some(TextNews::Delivered { took_ms: 5_000 });
+    assert_eq!(take("a2", delivered, 6).await, joined(&open, whole));
+    // What is open is the engine's to change.
+    let kept = store.find(tenant("idp"), open.details().id).await;
+    let kept = kept.expect("finds").expect("is there");
+    assert_eq!(kept.life().text().map(|t| t.state), Some(TextState::Sent));
+
+    assert_eq!(take("b1", delivered, 3).await, joined(&ended, None));
+    assert_eq!(take("b2", delivered, 6).await, joined(&ended, whole));
+    let kept = store.find(tenant("idp"), ended.details().id).await;
+    let kept = kept.expect("finds").expect("is there");
+    let last = kept.life().text().copied().expect("a text");
+    assert_eq!(
+        (last.state, last.delivered, last.took_ms),
+        (TextState::Delivered, Some(at(6)), Some(5_000))
+    );
+    assert_eq!(kept.state(), State::Ended(Reason::CodeMatched));
+    assert_eq!(kept.life().seq(), ended.life().seq());
+
+    // Another account's name, and one that nobody gave.
+    let other = CarrierReceipt {
+        account: "smpp ringtrue@other".into(),
+        ..receipt("a1", delivered)
+    };
+    assert_eq!(store.take_receipt(other, at(6)).await, Ok(None));
+    assert_eq!(take("c1", delivered, 6).await, Ok(None));
+    // Too late, and dropped.
+    assert_eq!(take("a1", delivered, 3600).await, Ok(None));
+    let purged = store.purge(Retention::default(), at(3600)).await;
+    assert_eq!(purged.map(|purged| purged.receipts), Ok(4));
+    assert_eq!(take("a1", delivered, 7).await, Ok(None));
+}
+
+#[tokio::test]
+async fn what_joins_receipts_is_erased_with_the_number() {
+    let place = Place::new();
+    let store = place.open();
+    let new = text(&store, 1, 0);
+    let number = new.number.clone();
+    let mut challenge = begin(&store, new).await;
+    let right = Event::Code(Match::Right);
+    live(&store, &mut challenge, &[news(1, SENT), right]).await;
+    let id = challenge.details().id;
+    let kept = store.await_receipts(awaited(id, &["a1"], 3600)).await;
+    assert_eq!(kept, Ok(()));
+    let erased = store.erase(number).await.expect("erases");
+    assert_eq!(erased.challenges, 1);
+    let taken = store.take_receipt(receipt("a1", ReceiptWord::Delivered), at(5));
+    assert_eq!(taken.await, Ok(None));
 }
