@@ -1,6 +1,6 @@
 //! `ringtrue dtmf`: finds keys in recordings and captures, shows why, and makes the audio of keys.
 
-mod capture;
+pub mod capture;
 mod decode;
 mod generate;
 mod plot;

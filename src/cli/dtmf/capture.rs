@@ -85,13 +85,14 @@ pub fn read(file: &[u8], config: DetectorConfig) -> anyhow::Result<Vec<Stream>> 
     Ok(collect(file)?.streams(config))
 }
 
-/// The sound of every RTP stream with G.711 audio, in the order of [`read`].
+/// The sound of every RTP stream with G.711 audio, in the order of [`read`], each made when it is
+/// asked for: a small capture can tell of hours of gaps.
 ///
 /// # Errors
 /// If it is no capture.
-pub fn recordings(file: &[u8]) -> anyhow::Result<Vec<Recording>> {
+pub fn recordings(file: &[u8]) -> anyhow::Result<impl Iterator<Item = Recording>> {
     let streams = collect(file)?.streams.into_iter();
-    let recordings = streams.filter_map(|((from, to, ssrc), packets)| {
+    Ok(streams.filter_map(|((from, to, ssrc), packets)| {
         let mut recording = Recording {
             name: format!("{from} to {to}, SSRC {ssrc:08x}"),
             samples: Vec::new(),
@@ -99,8 +100,7 @@ pub fn recordings(file: &[u8]) -> anyhow::Result<Vec<Recording>> {
         };
         let played = packets.play(&mut recording, &mut Vec::new());
         (played >= FEWEST_PACKETS && !recording.samples.is_empty()).then_some(recording)
-    });
-    Ok(recordings.collect())
+    }))
 }
 
 fn collect(file: &[u8]) -> anyhow::Result<Collected> {

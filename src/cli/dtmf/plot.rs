@@ -163,25 +163,23 @@ type Gaps = Vec<(usize, usize)>;
 
 /// The samples of the stream asked for.
 fn stream(plot: &Plot, file: &[u8], name: &str) -> anyhow::Result<(Vec<i16>, Gaps)> {
-    let mut streams = capture::recordings(file).with_context(|| name.to_string())?;
-    let index = plot.stream.wrapping_sub(1);
-    if index >= streams.len() {
-        let names: Vec<String> = (1..)
-            .zip(&streams)
-            .map(|(number, stream)| format!("{number}: {}", stream.name))
-            .collect();
-        bail!(
-            "{name} has no stream {} of G.711 audio; it has {}",
-            plot.stream,
-            if names.is_empty() {
-                "none".into()
-            } else {
-                names.join("; ")
-            }
-        );
+    let mut names = Vec::new();
+    for (number, stream) in (1..).zip(capture::recordings(file).with_context(|| name.to_string())?)
+    {
+        if number == plot.stream {
+            return Ok((stream.samples, stream.gaps));
+        }
+        names.push(format!("{number}: {}", stream.name));
     }
-    let stream = streams.swap_remove(index);
-    Ok((stream.samples, stream.gaps))
+    bail!(
+        "{name} has no stream {} of G.711 audio; it has {}",
+        plot.stream,
+        if names.is_empty() {
+            "none".into()
+        } else {
+            names.join("; ")
+        }
+    )
 }
 
 /// Every key, every refusal, and every judgement on a window.
