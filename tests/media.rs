@@ -415,6 +415,7 @@ async fn an_info_of_a_press_that_was_heard_is_no_second_key() {
     let info = |key| StreamCommand::Info {
         digit: digit(key),
         held: Some(Duration::from_millis(120)),
+        at: Instant::now(),
     };
     bench.press(phone, '#', KeyWay::Rfc4733);
     bench.until(engine, is_key).await;

@@ -64,7 +64,6 @@ struct Call {
     wants_sound: bool,
     /// The last word on who or what has answered.
     answered_by: Option<AnsweredBy>,
-    forwarded: bool,
     deadline: Option<Instant>,
 }
 
@@ -231,7 +230,6 @@ impl Calls {
                 answered: false,
                 answered_by: None,
                 wants_sound: false,
-                forwarded: false,
                 deadline: None,
             },
         );
@@ -259,12 +257,17 @@ impl Calls {
             return;
         };
         match event {
-            Event::Ringing { .. } | Event::Progress { .. } => self.report(call, News::Ringing),
+            Event::Ringing { .. } | Event::Progress { .. } => {
+                if self
+                    .calls
+                    .get(&call)
+                    .is_some_and(|state| !state.script.decided())
+                {
+                    self.report(call, News::Ringing);
+                }
+            }
             Event::Forwarded { how, .. } => {
                 info!(call = %call.0, ?how, "the call was forwarded");
-                if let Some(state) = self.calls.get_mut(&call) {
-                    state.forwarded = true;
-                }
                 if self.policy.refuse_forwarded {
                     self.end(endpoint, now, call, Reason::Forwarded);
                 }
@@ -282,19 +285,15 @@ impl Calls {
                         let command = StreamCommand::Info {
                             digit: key.digit,
                             held: key.held,
+                            at: now,
                         };
                         self.tell(stream, command);
                     }
                     None => self.key(endpoint, now, call, key.digit, KeySource::SipInfo, began),
                 }
             }
-            Event::Failed { failure, .. } => {
-                let reason = match self.calls.get(&call) {
-                    Some(state) if state.forwarded => Reason::Forwarded,
-                    _ => reason_for(failure),
-                };
-                self.end(endpoint, now, call, reason);
-            }
+            // Where a forwarded call is not refused, it fails as any other.
+            Event::Failed { failure, .. } => self.end(endpoint, now, call, reason_for(failure)),
             Event::Ended { how, .. } => self.end(endpoint, now, call, reason_of_end(how)),
             Event::Released { .. } => self.forget(call),
             _ => {}
@@ -305,7 +304,7 @@ impl Calls {
         let Some(state) = self.calls.get_mut(&call) else {
             return;
         };
-        if state.answered {
+        if state.answered || state.script.decided() {
             return;
         }
         state.answered = true;
@@ -366,7 +365,12 @@ impl Calls {
             StreamNews::Latched { to } => {
                 debug!(call = %call.0, %to, "the stream has latched onto its peer");
             }
-            StreamNews::Started { .. } | StreamNews::Stopped { .. } => {}
+            StreamNews::Started { tag } => {
+                if let Some(state) = self.calls.get_mut(&call) {
+                    state.script.on_started(tag, event.at);
+                }
+            }
+            StreamNews::Stopped { .. } => {}
             StreamNews::Closed(report) => {
                 debug!(call = %call.0, ?report, "stream closed");
                 self.by_stream.remove(&event.stream);
@@ -383,7 +387,8 @@ impl Calls {
         source: KeySource,
         began: Instant,
     ) {
-        let Some(state) = self.calls.get_mut(&call) else {
+        let state = self.calls.get_mut(&call);
+        let Some(state) = state.filter(|state| !state.script.decided()) else {
             return;
         };
         let (fate, steps) = state.script.on_key(digit, began, now);
@@ -447,7 +452,10 @@ impl Calls {
                             .iter()
                             .map(|name| state.prompts.get(*name).clone())
                             .collect();
-                        self.tell(stream, StreamCommand::Play { prompts, tag });
+                        // What is not heard invites nobody, nor does it ever end.
+                        if !self.tell(stream, StreamCommand::Play { prompts, tag }) {
+                            return self.end(endpoint, now, call, Reason::MediaLost);
+                        }
                     }
                 }
                 Step::Conclude(reason) => {
@@ -508,10 +516,13 @@ impl Calls {
         }
     }
 
-    fn tell(&self, stream: StreamId, command: StreamCommand) {
-        if let Err(error) = self.media.command(stream, command) {
+    /// Whether the stream will know of it.
+    fn tell(&self, stream: StreamId, command: StreamCommand) -> bool {
+        let told = self.media.command(stream, command);
+        if let Err(error) = &told {
             warn!(%error, "a stream cannot be told");
         }
+        told.is_ok()
     }
 
     fn report(&mut self, call: CallRef, news: News) {

@@ -5,7 +5,8 @@
 //!
 //! - no key counts before the final 200, so early media never approves;
 //! - no key counts whose press *began* before the invitation had been heard for
-//!   [`CallPolicy::listen_first`], however late it was reported;
+//!   [`CallPolicy::listen_first`], however late it was reported; what was ordered to be played and
+//!   has not begun was not heard;
 //! - no key counts at or after the challenge's own deadline, in the goodbye, or after the end.
 
 use std::time::{Duration, Instant};
@@ -67,7 +68,7 @@ pub struct Script {
     expires: Instant,
     /// The operator's limit on an answered call.
     limit: Option<Instant>,
-    /// When the first invitation began to play.
+    /// When the first frame of the first invitation was sent.
     invited: Option<Instant>,
     plays: u32,
     wrong: u32,
@@ -160,6 +161,13 @@ impl Script {
         self.end(reason)
     }
 
+    /// The first frame of the recordings of `tag` was sent, at this instant.
+    pub fn on_started(&mut self, tag: u32, at: Instant) {
+        if tag == self.tag && self.state == State::Inviting {
+            self.invited.get_or_insert(at);
+        }
+    }
+
     /// The recordings of `tag` have been played to their end.
     pub fn on_finished(&mut self, tag: u32, now: Instant) -> Vec<Step> {
         if tag != self.tag {
@@ -168,7 +176,6 @@ impl Script {
         match self.state {
             State::Greeting => {
                 self.state = State::Inviting;
-                self.invited = Some(now);
                 self.plays = 1;
                 vec![self.play(&[PromptName::PressHash])]
             }
@@ -314,6 +321,7 @@ mod tests {
                 tag: 2
             }]
         );
+        script.on_started(2, now);
         (script, now)
     }
 
@@ -382,6 +390,7 @@ mod tests {
         let (mut script, now) = answered();
         let expires = now + S(120);
         script.on_finished(1, now + S(2));
+        script.on_started(2, now + S(2));
         assert_eq!(
             script.on_key(Digit::HASH, expires, expires).0,
             KeyFate::SetAside
@@ -394,9 +403,33 @@ mod tests {
     }
 
     #[test]
+    fn a_key_before_the_first_frame_of_the_invitation_is_set_aside() {
+        let (mut script, now) = answered();
+        script.on_started(1, now + MS(20));
+        script.on_finished(1, now + S(2));
+        // The greeting has begun and ended; the invitation waits for its turn, for long.
+        let early = now + S(5);
+        let (fate, steps) = script.on_key(Digit::HASH, early, early);
+        assert_eq!((fate, steps), (KeyFate::SetAside, vec![]));
+        script.on_started(1, now + S(5));
+        script.on_started(2, now + S(6));
+        // Nor does a second beginning, of a repetition say, move the first.
+        script.on_started(2, now + S(9));
+        let early = now + S(6) + MS(499);
+        assert_eq!(
+            script.on_key(Digit::HASH, early, early).0,
+            KeyFate::SetAside
+        );
+        let heard = now + S(6) + MS(500);
+        let (_, steps) = script.on_key(Digit::HASH, heard, heard);
+        assert_eq!(concluded(&steps), Some(Reason::KeyPressed));
+    }
+
+    #[test]
     fn a_key_past_the_limit_of_the_call_is_set_aside() {
         let (mut script, now) = answered();
         script.on_finished(1, now + S(2));
+        script.on_started(2, now + S(2));
         let at = now + S(90);
         assert_eq!(script.on_key(Digit::HASH, at, at).0, KeyFate::SetAside);
         assert_eq!(
@@ -556,6 +589,7 @@ mod tests {
     enum Happening {
         Answered,
         Key(u8, u64),
+        Started(u32),
         Finished(u32),
         Deadline,
         HungUp,
@@ -566,6 +600,7 @@ mod tests {
         prop_oneof![
             Just(Happening::Answered),
             (0u8..16, 0u64..4000).prop_map(|(k, ago)| Happening::Key(k, ago)),
+            (0u32..8).prop_map(Happening::Started),
             (0u32..8).prop_map(Happening::Finished),
             Just(Happening::Deadline),
             Just(Happening::HungUp),
@@ -583,6 +618,7 @@ mod tests {
             let expires = now + S(60);
             let mut script = Script::new(CallPolicy::default(), expires);
             let mut conclusions = 0;
+            let mut playing = None;
             let mut invited: Option<Instant> = None;
             for (event, wait) in events {
                 now += MS(wait);
@@ -600,6 +636,13 @@ mod tests {
                         }
                         steps
                     }
+                    Happening::Started(started) => {
+                        script.on_started(started, now);
+                        if playing == Some(started) {
+                            invited.get_or_insert(now);
+                        }
+                        Vec::new()
+                    }
                     Happening::Finished(tag) => script.on_finished(tag, now),
                     Happening::Deadline => script.on_deadline(now),
                     Happening::HungUp => script.on_hung_up(),
@@ -614,10 +657,12 @@ mod tests {
                                 prop_assert!(by_key);
                             }
                         }
-                        Step::Play { prompts, .. } if prompts.contains(&PromptName::PressHash) => {
-                            invited.get_or_insert(now);
+                        Step::Play { prompts, tag } => {
+                            let invites = [PromptName::PressHash, PromptName::PressHashAgain];
+                            let invites = invites.iter().any(|name| prompts.contains(name));
+                            playing = invites.then_some(*tag);
                         }
-                        _ => {}
+                        Step::HangUp => {}
                     }
                 }
             }

@@ -140,6 +140,8 @@ pub enum StreamCommand {
         digit: Digit,
         /// How long it was pressed, if the INFO says so.
         held: Option<Duration>,
+        /// When the INFO came.
+        at: Instant,
     },
     /// The session was described anew: another address, codec or event payload type. The media
     /// timeout stays as it was.

@@ -86,6 +86,8 @@ pub(super) struct Shard {
     seats: Vec<Option<Seat>>,
     free: Vec<usize>,
     by_number: HashMap<u64, usize>,
+    /// Streams whose end overtook their beginning, which is in the queue.
+    overtaken: Vec<u64>,
     /// What closed streams still have to report.
     leaving: Vec<Outbox>,
     buffers: Buffers,
@@ -107,6 +109,7 @@ impl Shard {
             seats: Vec::new(),
             free: Vec::new(),
             by_number: HashMap::new(),
+            overtaken: Vec::new(),
             leaving: Vec::new(),
             buffers: Buffers::new(),
         }
@@ -175,13 +178,23 @@ impl Shard {
         let now = Instant::now();
         let mut taken = Taken::Nothing;
         for stream in self.shared.to_close() {
-            self.close(stream, now);
+            if !self.close(stream, now) {
+                self.overtaken.push(stream.number);
+            }
             taken = Taken::Some;
         }
         for _ in 0..MOST_COMMANDS {
             match self.orders.try_recv() {
-                Ok(Order::Open(opening)) => self.open(*opening, now),
-                Ok(Order::Stream(stream, StreamCommand::Close)) => self.close(stream, now),
+                Ok(Order::Open(opening)) => {
+                    let id = opening.id;
+                    self.open(*opening, now);
+                    if self.overtaken.contains(&id.number) {
+                        self.close(id, now);
+                    }
+                }
+                Ok(Order::Stream(stream, StreamCommand::Close)) => {
+                    self.close(stream, now);
+                }
                 Ok(Order::Stream(stream, command)) => {
                     let index = self.by_number.get(&stream.number);
                     let seat = index.and_then(|index| self.seats.get_mut(*index));
@@ -189,7 +202,11 @@ impl Shard {
                         seat.stream.command(command, now);
                     }
                 }
-                Err(TryRecvError::Empty) => return taken,
+                Err(TryRecvError::Empty) => {
+                    // Whatever was ordered before its stream was closed has been taken.
+                    self.overtaken.clear();
+                    return taken;
+                }
                 Err(TryRecvError::Disconnected) => return Taken::Disconnected,
             }
             taken = Taken::Some;
@@ -222,12 +239,13 @@ impl Shard {
         self.by_number.insert(id.number, index);
     }
 
-    fn close(&mut self, stream: StreamId, now: Instant) {
+    /// Closes a stream; false if it is not open.
+    fn close(&mut self, stream: StreamId, now: Instant) -> bool {
         let Some(index) = self.by_number.remove(&stream.number) else {
-            return;
+            return false;
         };
         let Some(seat) = self.seats.get_mut(index).and_then(Option::take) else {
-            return;
+            return false;
         };
         self.wheel.unseat(seat.slot, index);
         self.free.push(index);
@@ -236,6 +254,7 @@ impl Shard {
         if !outbox.flush(&self.events) {
             self.leaving.push(outbox);
         }
+        true
     }
 
     fn close_all(&mut self) {
@@ -258,4 +277,68 @@ enum Taken {
     /// And more is waiting.
     More,
     Disconnected,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::mpsc;
+
+    use super::super::StreamNews;
+    use super::super::ports::Ports;
+    use super::*;
+    use crate::audio::Codec;
+    use crate::rtp::Media;
+
+    #[test]
+    fn a_stream_whose_end_overtook_its_beginning_is_closed() {
+        let (orders, taken) = mpsc::sync_channel(4);
+        let (events, mut told) = tokio::sync::mpsc::channel(16);
+        let shared = Arc::new(Shared::default());
+        let mut shard = Shard::new(taken, events, Arc::clone(&shared), Tap::default());
+        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let ports = Arc::new(Ports::new(here, &(25_900..=25_949)).unwrap());
+        let open = |number| {
+            let (socket, port) = ports
+                .open(&mut rand::rng(), Instant::now())
+                .unwrap()
+                .unwrap();
+            let local = socket.local_addr().unwrap();
+            let id = StreamId { number, shard: 0 };
+            shared.load.fetch_add(1, Ordering::Relaxed);
+            let opening = Opening {
+                id,
+                line: Line {
+                    socket,
+                    local,
+                    _port: port,
+                },
+                sender: Sender::new(&mut rand::rng()),
+                spec: StreamSpec {
+                    remote: local,
+                    codec: Codec::Pcma,
+                    payload_type: 8,
+                    event: None,
+                    hears: Media::default(),
+                    latch: false,
+                    media_timeout: Duration::from_secs(1),
+                },
+            };
+            orders.send(Order::Open(Box::new(opening))).unwrap();
+            id
+        };
+        let (one, two) = (open(1), open(2));
+        shared.close(two);
+        while shard.take_orders() != Taken::Nothing {}
+        assert_eq!(shared.load.load(Ordering::Relaxed), 1, "the other is open");
+        let over = told.try_recv().expect("its end is told");
+        assert_eq!(over.stream, two);
+        assert!(matches!(over.news, StreamNews::Closed(_)));
+        shared.close(one);
+        // Of what was closed before, nothing is remembered.
+        shared.close(two);
+        while shard.take_orders() != Taken::Nothing {}
+        assert_eq!(shared.load.load(Ordering::Relaxed), 0);
+        assert!(shard.overtaken.is_empty());
+    }
 }

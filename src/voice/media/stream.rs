@@ -207,8 +207,8 @@ impl Stream {
                     tracing::warn!(stream = self.id.number, "too many keys wait to be sent");
                 }
             }
-            StreamCommand::Info { digit, held } => {
-                let key = self.ears.keys.info(digit, held, now);
+            StreamCommand::Info { digit, held, at } => {
+                let key = self.ears.keys.info(digit, held, at.min(now));
                 self.ears.press(key);
             }
             StreamCommand::Redirect(spec) => {
