@@ -30,24 +30,30 @@ use crate::sip::endpoint::Endpoint;
 /// The payload type we offer for telephone events; trunks answer with it or their own.
 const EVENT_PAYLOAD: u8 = 101;
 
-/// A trunk and the address its proxy has now.
+/// Where the proxy of a trunk is now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NextHop {
+    /// Its address.
+    pub target: SocketAddr,
+    /// Our own address as it sees us.
+    pub local: SocketAddr,
+}
+
+/// A trunk and its next hop.
 pub struct TrunkLine {
     /// As configured.
     pub trunk: Trunk,
-    /// The proxy's address, `None` while its name does not resolve.
-    pub target: Option<SocketAddr>,
-    /// Our own address as this trunk sees it.
-    pub local: SocketAddr,
+    /// `None` while the proxy's name does not resolve, or no way leads there.
+    pub hop: Option<NextHop>,
     open: usize,
 }
 
 impl TrunkLine {
     /// A line without calls.
-    pub fn new(trunk: Trunk, target: Option<SocketAddr>, local: SocketAddr) -> TrunkLine {
+    pub fn new(trunk: Trunk, hop: Option<NextHop>) -> TrunkLine {
         TrunkLine {
             trunk,
-            target,
-            local,
+            hop,
             open: 0,
         }
     }
@@ -139,9 +145,13 @@ impl Calls {
     }
 
     /// A trunk's proxy resolved anew.
-    pub fn resolved(&mut self, trunk: &str, target: Option<SocketAddr>) {
+    pub fn resolved(&mut self, endpoint: &mut Endpoint, trunk: &str, hop: NextHop) {
+        // While no trunk had been found, there was no address to be told, nor a call to tell it.
+        if endpoint.advertised().ip().is_unspecified() {
+            endpoint.advertise(hop.local);
+        }
         if let Some(line) = self.trunks.get_mut(trunk) {
-            line.target = target;
+            line.hop = Some(hop);
         }
     }
 
@@ -168,7 +178,7 @@ impl Calls {
             .trunks
             .get_mut(&order.trunk)
             .ok_or(Reason::TrunkUnavailable)?;
-        let target = line.target.ok_or(Reason::TrunkUnavailable)?;
+        let NextHop { target, local } = line.hop.ok_or(Reason::TrunkUnavailable)?;
         if line.open >= line.trunk.max_calls {
             return Err(Reason::Overloaded);
         }
@@ -177,7 +187,7 @@ impl Calls {
             Reason::Overloaded
         })?;
         let bound = reservation.addr();
-        let ip = self.media.advertised(bound.ip(), line.local.ip());
+        let ip = self.media.advertised(bound.ip(), local.ip());
         let local = SocketAddr::new(ip, bound.port());
         let trunk = &line.trunk;
         let user = order.to.e164();
@@ -581,3 +591,6 @@ impl Call {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use super::evidence::Keeper;
 use super::media::{MediaConfig, MediaPlane};
 use super::order::{Command, Report};
 use super::policy::CallPolicy;
-use super::signalling::{self, Lines};
+use super::signalling::{self, Lines, Us};
 use super::trunk::Trunk;
 use super::wire::Tap;
 use crate::audio::PromptLibrary;
@@ -61,12 +61,18 @@ impl Gateway {
         let carrier = Carrier::bind(config.bind, config.tap).await?;
         let (stream_events, streams) = mpsc::channel(WAITING);
         let media = MediaPlane::start(config.media, stream_events)?;
+        let us = Us {
+            bound: carrier.local(),
+            advertise: config.advertise,
+        };
         let mut lines = Vec::with_capacity(config.trunks.len());
         for trunk in &config.trunks {
-            lines.push(signalling::line(trunk.clone(), carrier.local(), config.advertise).await);
+            lines.push(us.line(trunk.clone()).await);
         }
-        // Via and Contact carry one address: that towards the first trunk, if none is configured.
-        let advertised = lines.first().map_or(carrier.local(), |line| line.local);
+        // Via and Contact carry one address: that towards the first trunk that is found, if none is
+        // configured.
+        let found = lines.iter().find_map(|line| line.hop).map(|hop| hop.local);
+        let advertised = config.advertise.or(found).unwrap_or(carrier.local());
         let endpoint = Endpoint::new(EndpointConfig::new(advertised), rand::random());
         let calls = Calls::new(config.policy, lines, config.prompts, media).keeping(config.keeper);
         let (commands, orders) = mpsc::channel(WAITING);
@@ -81,7 +87,7 @@ impl Gateway {
             carrier,
             endpoint,
             calls,
-            config.trunks,
+            (config.trunks, us),
             lines,
         ));
         Ok(Gateway {

@@ -50,7 +50,7 @@ pub struct Report {
 }
 
 /// What happened to a call.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
     /// The INVITE went out.
     Dialling,

@@ -4,7 +4,7 @@
 //! [`Calls`], commands from the engine, reports to it. It decides nothing.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Sleep, sleep_until};
 use tracing::warn;
 
-use super::calls::{Calls, TrunkLine};
+use super::calls::{Calls, NextHop, TrunkLine};
 use super::carrier::Carrier;
 use super::media::StreamEvent;
 use super::order::{Command, Report};
@@ -50,11 +50,11 @@ pub async fn run(
     mut carrier: Carrier,
     mut endpoint: Endpoint,
     mut calls: Calls,
-    trunks: Vec<Trunk>,
+    (trunks, us): (Vec<Trunk>, Us),
     mut lines: Lines,
 ) -> io::Result<()> {
-    let (resolved_in, mut resolved) = mpsc::channel::<(Arc<str>, Option<SocketAddr>)>(16);
-    let resolver = tokio::spawn(resolve_again(trunks, resolved_in));
+    let (resolved_in, mut resolved) = mpsc::channel(16);
+    let resolver = tokio::spawn(resolve_again(trunks, us, resolved_in));
     let mut stopping: Option<Instant> = None;
     let mut commands_open = true;
     let mut streams_open = true;
@@ -110,8 +110,8 @@ pub async fn run(
                 }
             }
             found = resolved.recv() => {
-                if let Some((trunk, target)) = found {
-                    calls.resolved(&trunk, target);
+                if let Some((trunk, hop)) = found {
+                    calls.resolved(&mut endpoint, &trunk, hop);
                 }
             }
             changed = lines.stop.changed(), if stopping.is_none() => {
@@ -162,41 +162,77 @@ async fn settle(carrier: &mut Carrier, endpoint: &mut Endpoint, calls: &mut Call
     }
 }
 
-/// Resolves the trunks' proxies every minute for as long as anyone listens.
-async fn resolve_again(trunks: Vec<Trunk>, found: mpsc::Sender<(Arc<str>, Option<SocketAddr>)>) {
+/// Our own addresses.
+#[derive(Debug, Clone, Copy)]
+pub struct Us {
+    /// Where SIP is spoken.
+    pub bound: SocketAddr,
+    /// What trunks are told, where that is another.
+    pub advertise: Option<SocketAddr>,
+}
+
+impl Us {
+    /// Where a trunk's proxy is now.
+    async fn find(self, trunk: &Trunk) -> io::Result<NextHop> {
+        let target = resolve(&trunk.proxy, self.bound).await?;
+        let local = self
+            .advertise
+            .map_or_else(|| local_towards(target, self.bound), Ok)?;
+        Ok(NextHop { target, local })
+    }
+
+    /// The line of a trunk as things stand now.
+    pub async fn line(self, trunk: Trunk) -> TrunkLine {
+        let hop = self.find(&trunk).await.inspect_err(|error| {
+            warn!(trunk = %trunk.name, %error, "the trunk's proxy is not to be found; its calls fail until it is");
+        });
+        TrunkLine::new(trunk, hop.ok())
+    }
+}
+
+/// Looks for the trunks' proxies every minute for as long as anyone listens.
+async fn resolve_again(trunks: Vec<Trunk>, us: Us, found: mpsc::Sender<(Arc<str>, NextHop)>) {
     loop {
         tokio::time::sleep(RESOLVE_EVERY).await;
         for trunk in &trunks {
-            let target = resolve(&trunk.proxy).await;
-            // A name server's bad minute does not take a working trunk away.
-            if target.is_some() && found.send((trunk.name.clone(), target)).await.is_err() {
-                return;
+            match us.find(trunk).await {
+                Ok(hop) => {
+                    if found.send((trunk.name.clone(), hop)).await.is_err() {
+                        return;
+                    }
+                }
+                // A name server's bad minute does not take a working trunk away.
+                Err(error) => {
+                    warn!(trunk = %trunk.name, %error, "the trunk's proxy was not found again");
+                }
             }
         }
     }
 }
 
-/// A proxy's address: `host`, `host:port`, an IPv4 or a bracketed IPv6 address; port 5060 where
-/// none is given (RFC 3263 4.2 without the SRV step).
-pub async fn resolve(proxy: &str) -> Option<SocketAddr> {
-    if let Ok(address) = proxy.parse::<SocketAddr>() {
-        return Some(address);
-    }
+/// A proxy's address that a socket bound to `bound` can reach: `host`, `host:port`, an IPv4 or a
+/// bracketed IPv6 address; port 5060 where none is given (RFC 3263 4.2 without the SRV step).
+async fn resolve(proxy: &str, bound: SocketAddr) -> io::Result<SocketAddr> {
     let bare = proxy.trim_start_matches('[').trim_end_matches(']');
-    if let Ok(ip) = bare.parse() {
-        return Some(SocketAddr::new(ip, 5060));
-    }
-    let with_port = if proxy.contains(':') {
-        proxy.to_owned()
+    let named = if let Ok(ip) = bare.parse::<IpAddr>() {
+        vec![SocketAddr::new(ip, 5060)]
+    } else if proxy.contains(':') {
+        tokio::net::lookup_host(proxy).await?.collect()
     } else {
-        format!("{proxy}:5060")
+        tokio::net::lookup_host((proxy, 5060)).await?.collect()
     };
-    let mut addresses = tokio::net::lookup_host(with_port).await.ok()?;
-    addresses.next()
+    let mut reachable = named
+        .iter()
+        .filter(|address| address.is_ipv4() == bound.is_ipv4());
+    reachable.next().copied().ok_or_else(|| {
+        let family = if bound.is_ipv4() { "IPv4" } else { "IPv6" };
+        let error = format!("it has no {family} address, as the one that SIP is spoken at");
+        io::Error::new(io::ErrorKind::NotFound, error)
+    })
 }
 
 /// Our own address as `target` sees it: asked of the routing table, no packet is sent.
-pub fn local_towards(target: SocketAddr, bound: SocketAddr) -> io::Result<SocketAddr> {
+fn local_towards(target: SocketAddr, bound: SocketAddr) -> io::Result<SocketAddr> {
     if !bound.ip().is_unspecified() {
         return Ok(bound);
     }
@@ -210,16 +246,40 @@ pub fn local_towards(target: SocketAddr, bound: SocketAddr) -> io::Result<Socket
     Ok(SocketAddr::new(probe.local_addr()?.ip(), bound.port()))
 }
 
-/// The line of a trunk as things stand now.
-pub async fn line(trunk: Trunk, bound: SocketAddr, advertise: Option<SocketAddr>) -> TrunkLine {
-    let target = resolve(&trunk.proxy).await;
-    if target.is_none() {
-        warn!(trunk = %trunk.name, "the trunk's proxy does not resolve; its calls fail until it does");
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_proxy_is_found_in_the_family_that_is_spoken() {
+        let four = SocketAddr::from(([0, 0, 0, 0], 5060));
+        let six: SocketAddr = "[::]:5060".parse().unwrap();
+        for (proxy, bound, found) in [
+            ("192.0.2.1", four, Some("192.0.2.1:5060")),
+            ("192.0.2.1:5070", four, Some("192.0.2.1:5070")),
+            ("192.0.2.1", six, None),
+            ("2001:db8::1", six, Some("[2001:db8::1]:5060")),
+            ("[2001:db8::1]", six, Some("[2001:db8::1]:5060")),
+            ("[2001:db8::1]:5070", six, Some("[2001:db8::1]:5070")),
+            ("[2001:db8::1]:5070", four, None),
+            ("localhost:5070", four, Some("127.0.0.1:5070")),
+            ("nowhere.invalid", four, None),
+        ] {
+            let found = found.map(|address| address.parse::<SocketAddr>().unwrap());
+            assert_eq!(
+                resolve(proxy, bound).await.ok(),
+                found,
+                "{proxy} from {bound}"
+            );
+        }
     }
-    let local = advertise.unwrap_or_else(|| {
-        target
-            .and_then(|target| local_towards(target, bound).ok())
-            .unwrap_or(bound)
-    });
-    TrunkLine::new(trunk, target, local)
+
+    #[test]
+    fn our_address_is_the_one_on_the_way_there() {
+        let here = SocketAddr::from(([127, 0, 0, 1], 5070));
+        let any = SocketAddr::from(([0, 0, 0, 0], 5060));
+        let local = local_towards(here, any).unwrap();
+        assert_eq!(local, SocketAddr::from(([127, 0, 0, 1], 5060)));
+        assert_eq!(local_towards(any, here).unwrap(), here, "as bound");
+    }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::sip::transaction::{Timing, Transport};
+use crate::sip::transaction::{Identity, Timing, Transport};
 
 /// The configuration of an [`Endpoint`](super::Endpoint).
 #[derive(Debug, Clone)]
@@ -43,6 +43,10 @@ impl EndpointConfig {
             takes_calls: false,
             unanswered_after: Duration::from_secs(180),
         }
+    }
+
+    pub(super) fn identity(&self) -> Identity {
+        Identity::new(self.advertised, self.transport, self.user_agent.clone())
     }
 
     /// Timers of a millisecond to a minute: one of zero would never let the clock go on, and one

@@ -47,7 +47,7 @@ use crate::sip::call::{
 };
 use crate::sip::message::Name;
 use crate::sip::transaction::{
-    Cookie, Counters, Flow, Handle, Heard, Identity, Layer, Owner, Slab, Sources, Transmit, Usage,
+    Cookie, Counters, Flow, Handle, Heard, Layer, Owner, Slab, Sources, Transmit, Usage,
 };
 
 /// How much an endpoint holds.
@@ -86,13 +86,8 @@ impl Endpoint {
     /// An endpoint without calls. Branches, tags and Call-IDs come from the seed: it must be
     /// random, and known to nobody else.
     pub fn new(config: EndpointConfig, seed: [u8; 32]) -> Endpoint {
-        let identity = Identity::new(
-            config.advertised,
-            config.transport,
-            config.user_agent.clone(),
-        );
         let layer = Layer::new(
-            identity,
+            config.identity(),
             config.sound_timing(),
             config.max_transactions,
             // A CANCEL and a BYE for each call.
@@ -105,6 +100,18 @@ impl Endpoint {
             events: VecDeque::new(),
             config,
         }
+    }
+
+    /// The address that peers are told.
+    pub fn advertised(&self) -> SocketAddr {
+        self.config.advertised
+    }
+
+    /// Tells peers another address from now on. For an endpoint without calls: answers to what was
+    /// sent under the old one are heard no more.
+    pub fn advertise(&mut self, address: SocketAddr) {
+        self.config.advertised = address;
+        self.layer.identity = self.config.identity();
     }
 
     /// One datagram that came by UDP. Whatever it holds, it is answered, acted upon or dropped.
