@@ -7,13 +7,16 @@
 //! - `soak [CALLS [PER_SECOND]]`: the same for long, with the process's memory on the way.
 //!
 //! Beside each stands the bare price of its packets: the same number of datagrams of the same
-//! length sent and received through loopback sockets by a loop that does nothing else.
+//! length sent and received through loopback sockets by a loop that does nothing else; beside the
+//! verification also that of its two durable writes.
 
 #[path = "../../tests/peers/mod.rs"]
 mod peers;
+mod process;
 mod signalling;
 mod verification;
 
+use std::io::{Seek, Write};
 use std::net::UdpSocket;
 use std::time::Duration;
 
@@ -81,4 +84,23 @@ fn bare(octets: usize) -> anyhow::Result<(Duration, Duration)> {
         receiving += thread_time() - sent;
     }
     Ok((sending / (AT_ONCE * ROUNDS), receiving / (AT_ONCE * ROUNDS)))
+}
+
+/// CPU time of appending two pages to a file and having them on the disk.
+fn durable() -> anyhow::Result<Duration> {
+    const ROUNDS: u32 = 500;
+    let mut file = tempfile::tempfile()?;
+    let pages = [0x55; 8_192];
+    // A file that grows by each write costs more than a log that is written over.
+    for _ in 0..ROUNDS {
+        file.write_all(&pages)?;
+    }
+    file.sync_all()?;
+    file.rewind()?;
+    let start = thread_time();
+    for _ in 0..ROUNDS {
+        file.write_all(&pages)?;
+        file.sync_data()?;
+    }
+    Ok((thread_time() - start) / ROUNDS)
 }

@@ -11,8 +11,9 @@ use ringtrue::dtmf::{Digit, Generator, KeyShape};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use super::bare;
 use super::peers::{Ringtrue, Running, Wanted, udp_port, wait_for_udp};
+use super::process::{processor_time, resident};
+use super::{bare, durable};
 
 /// The prompts of the tests last 400 ms each. The guard would not let so many calls pass, and remembers
 /// numbers, as it should; here it remembers few, so that any other growth shows.
@@ -90,9 +91,12 @@ pub async fn run(calls: u64, rate: u64) -> anyhow::Result<()> {
     let (send, receive) = bare(OCTETS)?;
     // Nearly every datagram has us at one end, half of them as the sender.
     let alone = (send + receive).as_secs_f64() * packets / 2.0;
+    // The challenge before it is answered, and its end before that is told.
+    let kept = durable()? * 2;
     println!(
         "verification: {calls} calls at {:.1} a second, {:.2?} each from request to answer: \
-         {each:.1?} CPU a call; its {packets:.0} datagrams alone {:.1?}: {:.2} x",
+         {each:.1?} CPU a call; its {packets:.0} datagrams alone {:.1?}: {:.2} x; \
+         two durable writes alone {kept:.1?}",
         calls as f64 / began.elapsed().as_secs_f64(),
         lasted / calls as u32,
         Duration::from_secs_f64(alone),
@@ -127,24 +131,6 @@ async fn verify(ringtrue: &Ringtrue, n: u64) -> anyhow::Result<Duration> {
     let outcome = ringtrue.outcome(&id).await;
     anyhow::ensure!(outcome == "approved/key_pressed", "call {n}: {outcome}");
     Ok(began.elapsed())
-}
-
-/// CPU time of all threads of a process that still run.
-fn processor_time(id: u32) -> anyhow::Result<Duration> {
-    let mut total = 0;
-    for task in fs::read_dir(format!("/proc/{id}/task"))? {
-        let line = fs::read_to_string(task?.path().join("schedstat"))?;
-        total += line.split(' ').next().unwrap_or("0").parse::<u64>()?;
-    }
-    Ok(Duration::from_nanos(total))
-}
-
-/// Resident memory of a process, in KiB.
-fn resident(id: u32) -> anyhow::Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{id}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.split_whitespace().next());
-    Ok(kib.unwrap_or("0").parse()?)
 }
 
 /// UDP datagrams that this host has sent so far.

@@ -10,14 +10,16 @@ mod centre;
 mod client;
 #[path = "../../tests/peers/mod.rs"]
 mod peers;
+#[path = "../call/process.rs"]
+mod process;
 
-use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use centre::Phones;
 use client::Client;
 use peers::{Ringtrue, Wanted};
+use process::{processor_time, resident};
 
 /// Limits that let so many pass, and a bind to the message centre.
 fn sections(port: u16) -> String {
@@ -155,22 +157,4 @@ async fn delivered(ringtrue: &Ringtrue) -> anyhow::Result<u64> {
     });
     let count = line.and_then(|line| line.split(' ').nth(1)?.parse().ok());
     Ok(count.unwrap_or(0))
-}
-
-/// CPU time of all threads of a process that still run.
-fn processor_time(id: u32) -> anyhow::Result<Duration> {
-    let mut total = 0;
-    for task in fs::read_dir(format!("/proc/{id}/task"))? {
-        let line = fs::read_to_string(task?.path().join("schedstat"))?;
-        total += line.split(' ').next().unwrap_or("0").parse::<u64>()?;
-    }
-    Ok(Duration::from_nanos(total))
-}
-
-/// Resident memory of a process, in KiB.
-fn resident(id: u32) -> anyhow::Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{id}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.split_whitespace().next());
-    Ok(kib.unwrap_or("0").parse()?)
 }
