@@ -495,7 +495,8 @@ fn a_folder_is_heard_in_the_order_of_its_names_and_other_files_are_left_alone() 
     }
     // The table names each key, its file and its measures.
     let (_, out) = ringtrue(&["decode", folder.path().to_str().unwrap()]);
-    for words in ["a.wav: 0.3 s, keys 1", "in-band", "697.", "1209."] {
+    let all = "4 recordings of 1.2 s in all: 4 keys in 4 of them";
+    for words in ["a.wav: 0.3 s, keys 1", "in-band", "697.", "1209.", all] {
         assert!(out.contains(words), "{words} in {out}");
     }
     // A damaged file among good ones is told by the exit code, and the others are heard.

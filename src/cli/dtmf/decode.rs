@@ -133,12 +133,15 @@ pub fn run(decode: &Decode, out: &mut impl Write) -> anyhow::Result<ExitCode> {
         .sum();
     let progress = Progress::new(sizes);
     let (mut keys, mut failed) = (0usize, false);
+    let (mut with_keys, mut seconds) = (0usize, 0.0);
     let mut first = true;
     if decode.format == Format::Json {
         write!(out, "[")?;
     }
     let result = each_in_order(&paths, config, &progress, |report| {
         keys += report.keys.len();
+        with_keys += usize::from(!report.keys.is_empty());
+        seconds += report.seconds;
         failed |= report.error.is_some();
         if let Some(error) = &report.error {
             eprintln!("{}: {error}", report.file);
@@ -156,8 +159,15 @@ pub fn run(decode: &Decode, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     });
     drop(progress);
     result?;
-    if decode.format == Format::Json {
-        writeln!(out, "\n]")?;
+    match decode.format {
+        Format::Json => writeln!(out, "\n]")?,
+        // Of a folder only those with keys are told of above.
+        Format::Table if paths.len() != 1 => writeln!(
+            out,
+            "{} recordings of {seconds:.1} s in all: {keys} keys in {with_keys} of them",
+            paths.len()
+        )?,
+        Format::Table | Format::Tsv => {}
     }
     out.flush()?;
     Ok(ExitCode::from(match (failed, keys) {
