@@ -17,7 +17,9 @@ const LONGEST_QUIET: Duration = Duration::from_millis(500);
 const REMEMBERED: usize = 8;
 /// A press this long may be one of segments.
 const LONG: u32 = 0x8000;
-/// How far a segment may begin after the last report of the one before: some were lost.
+/// The largest duration of a segment.
+const LONGEST_SEGMENT: u32 = 0xffff;
+/// How far beyond it the next one may begin: not every sender counts its segments to the sample.
 const LOST_REPORTS: u32 = CLOCK_RATE / 5;
 /// An older timestamp than this is no late packet but another clock.
 const LONGEST_LATE: u32 = 10 * CLOCK_RATE;
@@ -55,13 +57,24 @@ struct Name {
     digit: Digit,
 }
 
+/// How a press has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// It has not.
+    Down,
+    /// Nothing was heard of it for too long. It has been told as ended, yet may still go on.
+    Lapsed,
+    /// The E bit said so (RFC 4733 2.3.3).
+    Said,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Press {
     /// Of the segment heard last.
     name: Name,
     /// The longest duration of that segment.
     duration: u32,
-    ended: bool,
+    end: End,
     heard: Instant,
 }
 
@@ -73,7 +86,7 @@ impl Press {
         }
         if name.ssrc != self.name.ssrc {
             let quiet = now.saturating_duration_since(self.heard);
-            return !self.ended && quiet < LONGEST_CHANGE;
+            return self.end != End::Said && quiet < LONGEST_CHANGE;
         }
         let step = name.timestamp.wrapping_sub(self.name.timestamp);
         // It began while this one was down, and a key that is down cannot be pressed: senders that
@@ -81,19 +94,17 @@ impl Press {
         if step < self.duration {
             return true;
         }
-        if self.ended || marker {
+        if self.end == End::Said || marker {
             return false;
         }
-        // RFC 4733 2.5.1.3: the next segment, right behind this one.
-        if step == self.duration {
-            return true;
-        }
-        let slack = if self.duration >= LONG {
-            LOST_REPORTS
+        // RFC 4733 2.5.1.3: the next segment, right behind this one, which the largest duration
+        // has ended; how close to it this one came is not known where its last reports were lost.
+        let next = if self.duration >= LONG {
+            LONGEST_SEGMENT + LOST_REPORTS
         } else {
-            0
+            self.duration
         };
-        if step <= self.duration + slack {
+        if step <= next {
             return true;
         }
         // The timestamp moves on with every report, and some were lost.
@@ -158,7 +169,7 @@ impl Presses {
                 news.ended = Some(digit);
                 return news;
             } else {
-                news.ended_before = (!press.ended).then_some(before.digit);
+                news.ended_before = (press.end == End::Down).then_some(before.digit);
                 self.current = None;
                 self.remember(before);
             }
@@ -172,31 +183,31 @@ impl Presses {
             Press {
                 name,
                 duration,
-                ended: false,
+                end: End::Down,
                 heard: now,
             }
         });
         press.heard = now;
-        if event.end && !press.ended {
-            press.ended = true;
-            news.ended = Some(digit);
+        if event.end {
+            news.ended = (press.end == End::Down).then_some(digit);
+            press.end = End::Said;
         }
         news
     }
 
     /// Ends a press whose end was lost; call it now and then.
     pub fn expire(&mut self, now: Instant) -> Option<Digit> {
-        let press = self.current.as_mut().filter(|press| !press.ended)?;
+        let press = self.current.as_mut().filter(|p| p.end == End::Down)?;
         if now.saturating_duration_since(press.heard) < LONGEST_QUIET {
             return None;
         }
-        press.ended = true;
+        press.end = End::Lapsed;
         Some(press.name.digit)
     }
 
     /// The key that is down.
     pub fn down(&self) -> Option<Digit> {
-        let press = self.current.as_ref().filter(|press| !press.ended)?;
+        let press = self.current.as_ref().filter(|p| p.end == End::Down)?;
         Some(press.name.digit)
     }
 
@@ -354,6 +365,47 @@ mod tests {
                 }
             }
             assert_eq!(ear.keys(), both("*"), "{lost} lost");
+        }
+    }
+
+    /// The reports behind a loss carry another timestamp and no sign of the segments before.
+    #[test]
+    fn a_key_held_across_a_loss_at_the_change_of_segment_is_one_press() {
+        let reports = press('#', 200_000, 1_000);
+        let changed = reports.iter().position(|r| r.timestamp != 1_000).unwrap();
+        for (before, after) in [(0, 15), (15, 0), (20, 20), (24, 1), (150, 25), (0, 180)] {
+            let mut ear = Ear::new();
+            let lost = changed - before..changed + after;
+            for (n, report) in reports.iter().enumerate() {
+                if lost.contains(&n) {
+                    ear.now += Duration::from_millis(20);
+                    ear.ended
+                        .extend(ear.presses.expire(ear.now).map(Digit::as_char));
+                } else {
+                    ear.hear(report);
+                }
+            }
+            assert_eq!(ear.keys(), both("#"), "{before} and {after} lost");
+            assert_eq!(ear.presses.down(), None);
+        }
+    }
+
+    #[test]
+    fn after_a_long_press_the_same_key_is_a_new_one_by_any_sign_of_it() {
+        let long = press('#', 60_000, 1_000);
+        let next = press('#', 800, 1_000 + 60_000 + 1_600);
+        let end = long.iter().position(|r| r.event.end).unwrap();
+        // The E bit, or the marker, or more time than a segment lasts.
+        for (heard, first, later) in [(end + 1, 1, 0), (end, 0, 0), (end, 1, 8_000)] {
+            let mut ear = Ear::new();
+            long[..heard].iter().for_each(|r| ear.note(r));
+            for report in &next[first..] {
+                ear.hear(&Report {
+                    timestamp: report.timestamp + later,
+                    ..*report
+                });
+            }
+            assert_eq!(ear.keys(), both("##"), "{heard} {first} {later}");
         }
     }
 
