@@ -98,16 +98,25 @@ fn is_redirected(entry: &Address<'_>) -> bool {
 }
 
 /// Whether two users are one: the same text, or numbers that differ in their prefix alone, as
-/// +44 20 7946 0000, 004420..., 020... do.
+/// +44 20 7946 0000, 004420..., 020... do. Of another area or country they are two, however many
+/// of the last digits are alike.
 fn is_same_user(a: &str, b: &str) -> bool {
+    a.eq_ignore_ascii_case(b)
+        || matches!((significant(a), significant(b)), (Some(x), Some(y))
+            if x.ends_with(&y) || y.ends_with(&x))
+}
+
+/// The digits of a number without the zeros it begins with, where they are enough to tell it from
+/// others.
+fn significant(user: &str) -> Option<String> {
     const TELLING_DIGITS: usize = 8;
-    let tail = |user: &str| -> Vec<char> {
-        let number = user.split(';').next().unwrap_or_default();
-        let digits = number.chars().rev().filter(char::is_ascii_digit);
-        digits.take(TELLING_DIGITS).collect()
-    };
-    let (x, y) = (tail(a), tail(b));
-    a.eq_ignore_ascii_case(b) || (x.len() == TELLING_DIGITS && x == y)
+    let number = user.split(';').next().unwrap_or_default();
+    if number.contains(char::is_alphabetic) {
+        return None;
+    }
+    let digits = number.chars().filter(char::is_ascii_digit);
+    let digits: String = digits.skip_while(|digit| *digit == '0').collect();
+    (digits.len() >= TELLING_DIGITS).then_some(digits)
 }
 
 #[cfg(test)]
@@ -147,6 +156,27 @@ mod tests {
                 Forwarding::HistoryInfo
             ]
         );
+    }
+
+    #[test]
+    fn users_that_are_one_and_users_that_are_two() {
+        for (a, b, same) in [
+            ("alice", "Alice", true),
+            ("+442079460000", "00442079460000", true),
+            ("02079460000", "+44-20-7946-0000;phone-context=x", true),
+            ("1234#442079460000", "+442079460000", true),
+            ("+12125550123", "2125550123", true),
+            ("+12125550123", "+13125550123", false),
+            ("2125550123", "3125550123", false),
+            ("02079460000", "01079460000", false),
+            ("+442079460000", "+492079460000", false),
+            ("5550123", "+12125550123", false),
+            ("00000000", "+12125550123", false),
+            ("a12125550123", "b12125550123", false),
+        ] {
+            assert_eq!(is_same_user(a, b), same, "{a} {b}");
+            assert_eq!(is_same_user(b, a), same, "{b} {a}");
+        }
     }
 
     #[test]
