@@ -1,5 +1,6 @@
 //! Signs that a call does not go to the phone that was dialled.
 
+use super::failure::{MOST_REASONS, Reason};
 use crate::sip::message::{Address, Message, Name};
 
 /// What a response says of a forwarding. A redirection (3xx) is not among them: it is a failure,
@@ -80,21 +81,16 @@ fn tells_of_another(response: &Message<'_>) -> bool {
     }
 }
 
-/// Whether the entry's escaped Reason holds a SIP cause of 300-399.
+/// Whether the entry's escaped Reason (RFC 7044 5) holds a SIP cause of 300-399. The network's own
+/// causes (`Q.850;cause=34`, no circuit) are no redirections.
 fn is_redirected(entry: &Address<'_>) -> bool {
-    let Some(headers) = entry.uri().headers() else {
-        return false;
-    };
-    let headers = headers.to_ascii_lowercase();
-    headers
-        .split('&')
-        .filter_map(|header| header.strip_prefix("reason="))
-        .filter_map(|reason| {
-            reason
-                .split_once("cause%3d")
-                .or(reason.split_once("cause="))
-        })
-        .any(|(_, cause)| cause.starts_with('3'))
+    entry
+        .uri()
+        .header_elements("Reason")
+        .iter()
+        .take(MOST_REASONS)
+        .map(|reason| Reason::parse(reason))
+        .any(|reason| reason.is_of("SIP") && matches!(reason.cause, Some(300..=399)))
 }
 
 /// Whether two users are one: the same text, or numbers that differ in their prefix alone, as
@@ -204,6 +200,28 @@ mod tests {
             (
                 "<sip:a@x?Reason=SIP%3Bcause%3D486>;index=1, <sip:a@y>;index=1.1",
                 false,
+            ),
+            (
+                "<sip:a@x?Reason=Q.850%3Bcause%3D34>;index=1, <sip:a@y>;index=1.1",
+                false,
+            ),
+            (
+                "<sip:a@x?Reason=Q.850%3Bcause%3D16%2CSIP%3Bcause%3D302>;index=1, <sip:a@y>;index=1.1",
+                true,
+            ),
+            (
+                "<sip:a@x?Privacy=none&%72eason=sip%3B%63ause%20%3D%20302%3Btext%3D%22x%2Cy%22>;index=1",
+                true,
+            ),
+            (
+                "<sip:a@x?Reason=SIP%3Btext%3D%22a%2CSIP%3Bcause%3D302%22%3Bcause%3D486>;index=1",
+                false,
+            ),
+            ("<sip:a@x?Reason=SIP%3Bcause%3D3>;index=1", false),
+            ("<sip:a@x?Reason=SIP%3Bcause%3D30200>;index=1", false),
+            (
+                "<sip:a@x?Reason=SIP%3Bcause%3D487,SIP%3Bcause%3D301>;index=1",
+                true,
             ),
             (
                 "<sip:a@x>;index=1, <sip:vm@y;cause=486>;index=1.1;rc=1",
