@@ -55,6 +55,9 @@ mod frames {
     pub const AFTER_BEEP: u32 = 15;
     /// A fax that calls: 0.5 s +- 15 % (T.30), give or take a frame.
     pub const CNG: std::ops::RangeInclusive<u32> = 20..=30;
+    /// From the end of one to the end of the next: 3.5 s +- 15 %, and some for lost frames. One
+    /// alone may be any beep, and the call of a person must not end by it.
+    pub const CNG_AGAIN: std::ops::RangeInclusive<u32> = 140..=210;
     /// A fax that answers: 2.6 s and more; 1 s of it is enough.
     pub const CED: u32 = 50;
     /// A ringing tone's shortest burst, 0.36 s, of which two are needed, or one of 0.9 s.
@@ -83,8 +86,8 @@ pub struct Classifier {
     quiet: u32,
     /// Bursts of a ringing tone.
     rings: u32,
-    /// Tones of a calling fax.
-    calling: u32,
+    /// Frames since what may have been the tone of a calling fax ended.
+    calling: Option<u32>,
     /// Frames since a beep ended.
     beep: Option<u32>,
     answered_by: Option<AnsweredBy>,
@@ -112,7 +115,7 @@ impl Classifier {
             sounding: 0,
             quiet: 0,
             rings: 0,
-            calling: 0,
+            calling: None,
             beep: None,
             answered_by: None,
         }
@@ -180,6 +183,9 @@ impl Classifier {
         let faint = FAINT_DBM0.max(self.noise_dbm0 + ABOVE_NOISE_DB);
         let tone = frame.tone_hz.filter(|_| !echo && frame.dbm0 > FAINT_DBM0);
         self.special.pass();
+        if let Some(since) = &mut self.calling {
+            *since = since.saturating_add(1);
+        }
         if let Some(run) = self.runs.take(tone, frame.dbm0) {
             self.tone_ended(&run);
         }
@@ -211,8 +217,8 @@ impl Classifier {
             return;
         }
         if frames::CNG.contains(&run.frames) && run.is(1_100.0, 40.0) {
-            self.calling += 1;
-            if self.calling > 1 || self.unspoken() {
+            let before = self.calling.replace(0);
+            if before.is_some_and(|since| frames::CNG_AGAIN.contains(&since)) {
                 self.conclude(AnsweredBy::Fax);
                 return;
             }

@@ -551,11 +551,14 @@ mod tests {
         }
         let empty = source.audio(8, &[], &mut buffer).unwrap();
         assert_eq!(wire.take(empty), Received::Ignored);
+        // Audio under the events' number, the octets of which are a key's code.
+        let loud = source.audio(EVENTS, &[11; 160], &mut buffer).unwrap();
+        assert_eq!(wire.take(loud), Received::Ignored);
         let last = source.audio(8, &[2; 160], &mut buffer).unwrap().to_vec();
         assert_eq!(wire.take(&last), Received::Audio);
         assert_eq!(wire.audio(), [1, 2]);
         let statistics = wire.receiver.statistics();
-        assert_eq!((statistics.wrong_payload_type, statistics.lost), (6, 0));
+        assert_eq!((statistics.wrong_payload_type, statistics.lost), (7, 0));
         assert!(matches!(
             wire.take(&[0x80, 200, 0, 0]),
             Received::NotRtp(NotRtp::Control)

@@ -44,6 +44,8 @@ pub struct Media {
     /// Most milliseconds that it takes in a packet.
     pub max_ptime: Option<u16>,
     address: Result<IpAddr, SdpError>,
+    /// What its `rtpmap` say, those of formats that it does not list too.
+    maps: SmallVec<[(u8, Option<Encoding>); 8]>,
 }
 
 /// What a payload type stands for.
@@ -182,7 +184,16 @@ impl Media {
             ptime: time("ptime"),
             max_ptime: time("maxptime"),
             address,
+            maps,
         }
+    }
+
+    /// Whether it gives that payload type to something other than telephone events of 8000 Hz.
+    pub fn maps_to_no_event(&self, payload_type: u8) -> bool {
+        self.maps
+            .iter()
+            .find(|(mapped, _)| *mapped == payload_type)
+            .is_some_and(|(_, encoding)| *encoding != Some(Encoding::Event))
     }
 
     /// Whether it is RTP with no encryption: `RTP/AVP`, or `RTP/AVPF`, whose feedback is RTCP's

@@ -95,8 +95,15 @@ impl Offer {
             .ok_or(SdpError::NoCodec)?;
         let mut remote = RemoteAudio::new(addr, media, first);
         if let (Some(offered), Some(answered)) = (self.event, media.event()) {
-            remote.event = Some(offered);
-            remote.event_alias = (answered != offered).then_some(answered);
+            // Audio read as events would be keys that nobody pressed: a number that stands for
+            // anything else on either side is no event's.
+            let of_theirs = Some(answered).filter(|a| !self.offers_audio_as(*a));
+            if media.maps_to_no_event(offered) {
+                remote.event = of_theirs;
+            } else {
+                remote.event = Some(offered);
+                remote.event_alias = of_theirs.filter(|a| *a != offered);
+            }
         }
         // It sends with our numbers; with its own where they cannot be mistaken.
         let agreed = || media.codecs().filter(|(_, c)| self.codecs.contains(c));
@@ -107,6 +114,12 @@ impl Offer {
             remote.add_payload(payload_type, codec);
         }
         Ok(remote)
+    }
+}
+
+impl Offer {
+    fn offers_audio_as(&self, payload_type: u8) -> bool {
+        self.codecs.iter().any(|c| c.payload_type() == payload_type)
     }
 }
 

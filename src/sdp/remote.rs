@@ -18,7 +18,7 @@ pub struct RemoteAudio {
     /// The payload type to send it with.
     pub payload_type: u8,
     /// The payload type of the telephone events that it sends to us; `None` where they were not
-    /// agreed on.
+    /// agreed on. Ours, unless its answer gives that number to something else.
     pub event: Option<u8>,
     /// Another payload type for them: the one its answer gave where that differs from ours. It
     /// should send with ours (RFC 3264 6.1); some send with their own.

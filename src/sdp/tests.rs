@@ -150,13 +150,6 @@ fn codecs_and_payload_types() {
     assert_eq!(remote.codec_of(0), Some(Codec::Pcmu));
     assert_eq!(remote.codec_of(97), Some(Codec::Pcmu));
     assert!(remote.is_event(96) && remote.is_event(101));
-    // A number of theirs that is our event's stays ours.
-    let remote = with(
-        "m=audio 4 RTP/AVP 101 100\r\na=rtpmap:101 PCMA/8000\r\na=rtpmap:100 telephone-event/8000",
-    )
-    .expect("agreed");
-    assert_eq!((remote.payload_type, remote.codec_of(101)), (101, None));
-    assert_eq!((remote.event, remote.event_alias), (Some(101), Some(100)));
     // A dynamic number without rtpmap means nothing, an rtpmap outdoes the static meaning.
     assert_eq!(with("m=audio 4 RTP/AVP 97"), Err(SdpError::NoCodec));
     assert_eq!(
@@ -173,6 +166,40 @@ fn codecs_and_payload_types() {
     assert_eq!(remote.event, None);
     // Not a payload type.
     assert_eq!(with("m=audio 4 RTP/AVP 128 x -1"), Err(SdpError::NoCodec));
+}
+
+/// RFC 3264 6.1 lets the answer number differently: what it calls audio must not be heard as keys.
+#[test]
+fn a_number_that_the_answer_gives_to_something_else_is_no_event() {
+    let answer = |formats: &str, maps: &[&str]| {
+        let mut sdp = format!("v=0\r\nc=IN IP4 192.0.2.9\r\nm=audio 4 RTP/AVP {formats}\r\n");
+        maps.iter()
+            .for_each(|map| sdp.push_str(&format!("a=rtpmap:{map}\r\n")));
+        read(&sdp).expect("agreed")
+    };
+    let events = |remote: &RemoteAudio| (remote.event, remote.event_alias);
+    let remote = answer("101 100", &["101 PCMA/8000", "100 telephone-event/8000"]);
+    assert_eq!(events(&remote), (Some(100), None));
+    assert_eq!(remote.payload_type, 101);
+    assert_eq!(remote.codec_of(101), Some(Codec::Pcma));
+    assert!(!remote.is_event(101));
+    // A codec that is none of ours, another clock, a format that it does not list.
+    for other in ["101 G729/8000", "101 telephone-event/48000"] {
+        for formats in ["8 101 100", "8 100"] {
+            let remote = answer(formats, &[other, "100 telephone-event/8000"]);
+            assert_eq!(events(&remote), (Some(100), None), "{other}");
+            assert_eq!(remote.codec_of(101), None);
+        }
+    }
+    // Unnamed, or an event's as well: ours it stays.
+    let remote = answer("8 101 100", &["100 telephone-event/8000"]);
+    assert_eq!(events(&remote), (Some(101), Some(100)));
+    // A number of theirs that we gave to audio.
+    let remote = answer("8 0", &["0 telephone-event/8000"]);
+    assert_eq!(events(&remote), (Some(101), None));
+    assert_eq!(remote.codec_of(0), None);
+    let remote = answer("8 0", &["0 telephone-event/8000", "101 PCMA/8000"]);
+    assert_eq!(events(&remote), (None, None));
 }
 
 #[test]

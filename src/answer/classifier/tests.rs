@@ -121,8 +121,13 @@ fn a_fax_answers_or_calls() {
         assert_class(&call, Some(AnsweredBy::Fax));
     }
     for hz in [1_062.0, 1_100.0, 1_138.0] {
-        let call = joined(&[silence(1_000), tones(&[hz], -14.0, 500), silence(2_000)]);
-        assert_class(&call, Some(AnsweredBy::Fax));
+        for (tone, pause) in [(500, 3_000), (430, 2_560), (570, 3_440)] {
+            let tone = tones(&[hz], -14.0, tone);
+            let once = joined(&[silence(1_000), tone.clone(), silence(pause)]);
+            assert_class(&once, None);
+            let twice = joined(&[once, tone, silence(100)]);
+            assert_class(&twice, Some(AnsweredBy::Fax));
+        }
     }
     // V.8 turns the phase of its answer tone every 450 ms.
     let mut modem = tones(&[2_100.0], -12.0, 3_000);
@@ -142,6 +147,28 @@ fn a_fax_answers_or_calls() {
         silence(800),
     ]);
     assert_class(&call, Some(AnsweredBy::Voicemail));
+}
+
+/// What a fax sends every 3.5 s, others send once, or at other times.
+#[test]
+fn a_beep_that_a_calling_fax_would_repeat_is_no_fax() {
+    let beep = tones(&[1_100.0], -14.0, 500);
+    let word = speech("en-GB/digit-1");
+    let before = joined(&[silence(400), beep.clone(), word.clone(), silence(1_000)]);
+    assert_class(&before, Some(AnsweredBy::Person));
+    for apart in [300, 1_500, 8_000] {
+        let call = joined(&[
+            silence(400),
+            word.clone(),
+            silence(1_000),
+            beep.clone(),
+            silence(apart),
+            beep.clone(),
+            word.clone(),
+            silence(1_000),
+        ]);
+        assert_class(&call, Some(AnsweredBy::Person));
+    }
 }
 
 #[test]

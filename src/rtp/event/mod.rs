@@ -19,18 +19,32 @@ pub struct TelephoneEvent {
     pub duration: u16,
 }
 
-/// A payload shorter than one event block.
+/// Why a payload is not one event block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("telephone-event payload shorter than four octets")]
-pub struct TooShort;
+pub enum NotAnEvent {
+    /// It is shorter.
+    #[error("telephone-event payload shorter than four octets")]
+    TooShort,
+    /// It is longer, and by more than the few zeros that some phones append: audio, redundancy
+    /// (RFC 2198), or the further blocks of a modem's tones (RFC 4733 2.5.1.5).
+    #[error("telephone-event payload with more in it than one event")]
+    TooMuch,
+}
+
+/// Most zeros that are appended to a block: as much as three blocks.
+const MOST_PADDING: usize = 12;
 
 impl TelephoneEvent {
-    /// Reads the first block. Further blocks (RFC 4733 2.5.1.5) are for tones of modems; read as
-    /// keys, the zeros that some phones append would be presses of 0.
-    pub fn parse(payload: &[u8]) -> Result<TelephoneEvent, TooShort> {
-        let &[event, flags, high, low, ..] = payload else {
-            return Err(TooShort);
+    /// Reads a payload of one block. The zeros that some phones append are left out; read as
+    /// blocks, they would be presses of 0. Any other payload is none: whatever audio comes under
+    /// this payload type must not be taken for keys.
+    pub fn parse(payload: &[u8]) -> Result<TelephoneEvent, NotAnEvent> {
+        let &[event, flags, high, low, ref padding @ ..] = payload else {
+            return Err(NotAnEvent::TooShort);
         };
+        if padding.len() > MOST_PADDING || padding.iter().any(|octet| *octet != 0) {
+            return Err(NotAnEvent::TooMuch);
+        }
         Ok(TelephoneEvent {
             event,
             end: flags & 0x80 != 0,
@@ -63,10 +77,34 @@ mod tests {
             duration: 800,
         };
         assert_eq!(event, expected);
-        // The reserved bit is ignored, and so is what follows the block.
-        let again = TelephoneEvent::parse(&[11, 0xca, 0x03, 0x20, 0, 0, 0, 0]);
+        // The reserved bit is ignored.
+        let again = TelephoneEvent::parse(&[11, 0xca, 0x03, 0x20]);
         assert_eq!(again, Ok(expected));
-        assert_eq!(TelephoneEvent::parse(&[11, 0x8a, 3]), Err(TooShort));
+        let short = TelephoneEvent::parse(&[11, 0x8a, 3]);
+        assert_eq!(short, Err(NotAnEvent::TooShort));
+    }
+
+    #[test]
+    fn zeros_may_follow_the_block_and_nothing_else() {
+        let mut payload = [11, 0x8a, 0x03, 0x20].to_vec();
+        let event = TelephoneEvent::parse(&payload);
+        for _ in 0..MOST_PADDING {
+            payload.push(0);
+            assert_eq!(TelephoneEvent::parse(&payload), event);
+        }
+        payload.push(0);
+        assert_eq!(TelephoneEvent::parse(&payload), Err(NotAnEvent::TooMuch));
+        // Two blocks; 20 ms of G.711 that is quiet; RFC 2198 with an event before this one; 10 ms
+        // of G.729.
+        for other in [
+            &[1, 0x8a, 0x03, 0x20, 2, 0x0a, 0, 0xa0][..],
+            &[0; 160],
+            &[0x0b; 160],
+            &[0x65 | 0x80, 0, 0xa0, 4, 0x65, 1, 10, 0, 160, 1, 10, 1, 64],
+            &[7, 0x52, 0x80, 0, 0xfa, 0xc2, 0, 7, 0xd6, 0x1d],
+        ] {
+            assert_eq!(TelephoneEvent::parse(other), Err(NotAnEvent::TooMuch));
+        }
     }
 
     proptest! {

@@ -13,12 +13,16 @@ use crate::rtp::CLOCK_RATE;
 
 /// A press without a packet for this long has ended, its end was lost.
 const LONGEST_QUIET: Duration = Duration::from_millis(500);
-/// Presses and segments remembered, so that their late packets are known.
+/// Presses remembered, so that their late packets are known.
 const REMEMBERED: usize = 8;
 /// A press this long may be one of segments.
 const LONG: u32 = 0x8000;
-/// How far a segment may begin after the last report of the one before: some were lost.
+/// The largest duration of a segment.
+const LONGEST_SEGMENT: u32 = 0xffff;
+/// How far beyond it the next one may begin: not every sender counts its segments to the sample.
 const LOST_REPORTS: u32 = CLOCK_RATE / 5;
+/// No finger lets go of a key and presses it again in so little time, 20 ms.
+const BETWEEN_PRESSES: u32 = CLOCK_RATE / 50;
 /// An older timestamp than this is no late packet but another clock.
 const LONGEST_LATE: u32 = 10 * CLOCK_RATE;
 /// A press that goes on when the source changes does so within this time.
@@ -55,50 +59,102 @@ struct Name {
     digit: Digit,
 }
 
+/// The timestamps under which one press was heard from one source.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    ssrc: u32,
+    digit: Digit,
+    first: u32,
+    last: u32,
+}
+
+impl Span {
+    fn of(name: Name) -> Span {
+        Span {
+            ssrc: name.ssrc,
+            digit: name.digit,
+            first: name.timestamp,
+            last: name.timestamp,
+        }
+    }
+
+    /// Whether a packet of that name is of this press: it cannot have been pressed anew while it
+    /// was down.
+    fn holds(&self, name: Name) -> bool {
+        let since = name.timestamp.wrapping_sub(self.first);
+        name.ssrc == self.ssrc
+            && name.digit == self.digit
+            && since <= self.last.wrapping_sub(self.first)
+    }
+}
+
+/// How a press has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// It has not.
+    Down,
+    /// Nothing was heard of it for too long. It has been told as ended, yet may still go on.
+    Lapsed,
+    /// The E bit said so (RFC 4733 2.3.3).
+    Said,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Press {
-    /// Of the segment heard last.
-    name: Name,
+    /// The last of it is the segment heard last.
+    span: Span,
     /// The longest duration of that segment.
     duration: u32,
-    ended: bool,
+    end: End,
     heard: Instant,
 }
 
 impl Press {
     /// Whether a packet under another name is of this press after all.
     fn goes_on_as(&self, name: Name, event: &TelephoneEvent, marker: bool, now: Instant) -> bool {
-        if name.digit != self.name.digit {
+        if name.digit != self.span.digit {
             return false;
         }
-        if name.ssrc != self.name.ssrc {
+        if name.ssrc != self.span.ssrc {
             let quiet = now.saturating_duration_since(self.heard);
-            return !self.ended && quiet < LONGEST_CHANGE;
+            return self.end != End::Said && quiet < LONGEST_CHANGE;
         }
-        let step = name.timestamp.wrapping_sub(self.name.timestamp);
+        let step = name.timestamp.wrapping_sub(self.span.last);
         // It began while this one was down, and a key that is down cannot be pressed: senders that
         // move the timestamp on with every report do that.
         if step < self.duration {
             return true;
         }
-        if self.ended || marker {
+        if self.end == End::Said || marker {
             return false;
         }
-        // RFC 4733 2.5.1.3: the next segment, right behind this one.
-        if step == self.duration {
-            return true;
-        }
-        let slack = if self.duration >= LONG {
-            LOST_REPORTS
+        // RFC 4733 2.5.1.3: the next segment, right behind this one, which the largest duration
+        // has ended; how close to it this one came is not known where its last reports were lost.
+        let next = if self.duration >= LONG {
+            LONGEST_SEGMENT + LOST_REPORTS
         } else {
-            0
+            self.duration + BETWEEN_PRESSES
         };
-        if step <= self.duration + slack {
+        if step <= next {
             return true;
         }
         // The timestamp moves on with every report, and some were lost.
         let longer = u32::from(event.duration).checked_sub(self.duration);
         longer == Some(step)
+    }
+
+    /// Whether a late packet from before its first timestamp is of this press: it would have gone
+    /// on as this one, had both come in order.
+    fn began_as(&self, name: Name, event: &TelephoneEvent) -> bool {
+        if name.ssrc != self.span.ssrc || name.digit != self.span.digit || event.end {
+            return false;
+        }
+        let duration = u32::from(event.duration);
+        if self.span.first.wrapping_sub(name.timestamp) <= duration + BETWEEN_PRESSES {
+            return true;
+        }
+        let step = self.span.last.wrapping_sub(name.timestamp);
+        step <= LOST_REPORTS && self.duration.checked_sub(duration) == Some(step)
     }
 }
 
@@ -106,7 +162,7 @@ impl Press {
 #[derive(Debug, Default)]
 pub struct Presses {
     current: Option<Press>,
-    before: [Option<Name>; REMEMBERED],
+    before: [Option<Span>; REMEMBERED],
     oldest: usize,
 }
 
@@ -136,20 +192,31 @@ impl Presses {
             digit,
         };
         let duration = u32::from(event.duration);
-        if self.before.contains(&Some(name)) {
+        if self.before.iter().flatten().any(|span| span.holds(name)) {
             return news;
         }
         if let Some(press) = &mut self.current {
-            let before = press.name;
-            if before == name {
+            let before = press.span;
+            if before.holds(name) {
+                if name.timestamp != before.last {
+                    // Late, of a sender whose timestamp moves on with every report.
+                    return news;
+                }
                 press.duration = press.duration.max(duration);
             } else if press.goes_on_as(name, event, marker, now) {
-                press.name = name;
                 press.duration = duration;
-                self.remember(before);
+                if name.ssrc == before.ssrc {
+                    press.span.last = timestamp;
+                } else {
+                    press.span = Span::of(name);
+                    self.remember(before);
+                }
+            } else if press.began_as(name, event) {
+                press.span.first = timestamp;
+                return news;
             } else if Self::is_older(name, before) {
                 // All of it was lost but this late packet: it was pressed before the current one.
-                self.remember(name);
+                self.remember(Span::of(name));
                 news.began = Some(Began {
                     digit,
                     elapsed: duration,
@@ -158,7 +225,7 @@ impl Presses {
                 news.ended = Some(digit);
                 return news;
             } else {
-                news.ended_before = (!press.ended).then_some(before.digit);
+                news.ended_before = (press.end == End::Down).then_some(before.digit);
                 self.current = None;
                 self.remember(before);
             }
@@ -170,44 +237,44 @@ impl Presses {
                 volume: event.volume,
             });
             Press {
-                name,
+                span: Span::of(name),
                 duration,
-                ended: false,
+                end: End::Down,
                 heard: now,
             }
         });
         press.heard = now;
-        if event.end && !press.ended {
-            press.ended = true;
-            news.ended = Some(digit);
+        if event.end {
+            news.ended = (press.end == End::Down).then_some(digit);
+            press.end = End::Said;
         }
         news
     }
 
     /// Ends a press whose end was lost; call it now and then.
     pub fn expire(&mut self, now: Instant) -> Option<Digit> {
-        let press = self.current.as_mut().filter(|press| !press.ended)?;
+        let press = self.current.as_mut().filter(|p| p.end == End::Down)?;
         if now.saturating_duration_since(press.heard) < LONGEST_QUIET {
             return None;
         }
-        press.ended = true;
-        Some(press.name.digit)
+        press.end = End::Lapsed;
+        Some(press.span.digit)
     }
 
     /// The key that is down.
     pub fn down(&self) -> Option<Digit> {
-        let press = self.current.as_ref().filter(|press| !press.ended)?;
-        Some(press.name.digit)
+        let press = self.current.as_ref().filter(|p| p.end == End::Down)?;
+        Some(press.span.digit)
     }
 
-    fn is_older(name: Name, than: Name) -> bool {
-        let behind = than.timestamp.wrapping_sub(name.timestamp);
+    fn is_older(name: Name, than: Span) -> bool {
+        let behind = than.last.wrapping_sub(name.timestamp);
         name.ssrc == than.ssrc && (1..=LONGEST_LATE).contains(&behind)
     }
 
-    fn remember(&mut self, name: Name) {
+    fn remember(&mut self, span: Span) {
         if let Some(place) = self.before.get_mut(self.oldest) {
-            *place = Some(name);
+            *place = Some(span);
         }
         self.oldest = (self.oldest + 1) % REMEMBERED;
     }
@@ -357,6 +424,47 @@ mod tests {
         }
     }
 
+    /// The reports behind a loss carry another timestamp and no sign of the segments before.
+    #[test]
+    fn a_key_held_across_a_loss_at_the_change_of_segment_is_one_press() {
+        let reports = press('#', 200_000, 1_000);
+        let changed = reports.iter().position(|r| r.timestamp != 1_000).unwrap();
+        for (before, after) in [(0, 15), (15, 0), (20, 20), (24, 1), (150, 25), (0, 180)] {
+            let mut ear = Ear::new();
+            let lost = changed - before..changed + after;
+            for (n, report) in reports.iter().enumerate() {
+                if lost.contains(&n) {
+                    ear.now += Duration::from_millis(20);
+                    ear.ended
+                        .extend(ear.presses.expire(ear.now).map(Digit::as_char));
+                } else {
+                    ear.hear(report);
+                }
+            }
+            assert_eq!(ear.keys(), both("#"), "{before} and {after} lost");
+            assert_eq!(ear.presses.down(), None);
+        }
+    }
+
+    #[test]
+    fn after_a_long_press_the_same_key_is_a_new_one_by_any_sign_of_it() {
+        let long = press('#', 60_000, 1_000);
+        let next = press('#', 800, 1_000 + 60_000 + 1_600);
+        let end = long.iter().position(|r| r.event.end).unwrap();
+        // The E bit, or the marker, or more time than a segment lasts.
+        for (heard, first, later) in [(end + 1, 1, 0), (end, 0, 0), (end, 1, 8_000)] {
+            let mut ear = Ear::new();
+            long[..heard].iter().for_each(|r| ear.note(r));
+            for report in &next[first..] {
+                ear.hear(&Report {
+                    timestamp: report.timestamp + later,
+                    ..*report
+                });
+            }
+            assert_eq!(ear.keys(), both("##"), "{heard} {first} {later}");
+        }
+    }
+
     #[test]
     fn a_timestamp_that_moves_with_every_report_is_one_press() {
         for first in [0, 160] {
@@ -373,6 +481,53 @@ mod tests {
             }
             assert_eq!(ear.keys(), both("9"));
         }
+    }
+
+    /// What such senders send, with durations that grow from nothing or from one report, or stay
+    /// the same; then the ends stay where they are.
+    fn moving(key: char, begins: u32, first: u16, grows: bool) -> Vec<Report> {
+        (0..12u16)
+            .map(|n| {
+                let mut report = press(key, 160, begins)[0];
+                report.timestamp =
+                    begins.wrapping_add(160 * u32::from(if grows { n } else { n.min(9) }));
+                report.event.duration = first + if grows { 160 * n.min(9) } else { 0 };
+                report.event.end = n >= 9;
+                report.marker = n == 0;
+                report
+            })
+            .collect()
+    }
+
+    #[test]
+    fn reordering_does_not_double_a_press_whose_timestamp_moves() {
+        for (first, grows) in [(0, true), (160, true), (160, false)] {
+            for distance in 1..=2 {
+                for at in 0..12 - distance {
+                    let mut ear = Ear::new();
+                    let mut reports = moving('9', u32::MAX - 700, first, grows);
+                    let late = reports.remove(at);
+                    reports.insert(at + distance, late);
+                    // The same key again, and a straggler of the press before it.
+                    let mut again = moving('9', 8_000, first, grows);
+                    again.insert(3, late);
+                    reports.iter().chain(&again).for_each(|r| ear.note(r));
+                    // A constant duration tells nothing of two reports that are missing.
+                    if grows || distance == 1 {
+                        assert_eq!(ear.keys(), both("99"), "{first} {grows} {at} {distance}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_late_packet_of_an_earlier_press_of_the_same_key_is_that_press() {
+        let mut ear = Ear::new();
+        let (one, two) = (press('5', 400, 1_000), press('5', 400, 1_000 + 400 + 320));
+        let order = [two[0], one[1], one[3], two[1], two[3]];
+        order.iter().for_each(|r| ear.note(r));
+        assert_eq!(ear.keys(), both("55"));
     }
 
     #[test]

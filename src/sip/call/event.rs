@@ -152,7 +152,9 @@ pub enum Event {
     Answered {
         /// Which call.
         call: CallId,
-        /// The body of the 2xx; empty if it has none.
+        /// The body of the 2xx, or where it has no description the answer in a reliable provisional
+        /// response of the same dialog (RFC 3262 5), 4096 octets of it at most; empty if there is
+        /// neither.
         sdp: Box<[u8]>,
         /// The dialog it set up.
         dialog: DialogId,

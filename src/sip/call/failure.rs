@@ -67,29 +67,62 @@ pub struct Cause {
 }
 
 /// Most Reason values looked at.
-const MOST_REASONS: usize = 8;
+pub(super) const MOST_REASONS: usize = 8;
+
+/// One value of a Reason field (RFC 3326 2).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reason<'a> {
+    protocol: &'a str,
+    /// Of the protocol's own numbers.
+    pub(super) cause: Option<u16>,
+}
+
+impl<'a> Reason<'a> {
+    /// Reads `protocol;cause=number;text="..."`. Parameters that are malformed are passed over, and
+    /// so is what a text says.
+    pub(super) fn parse(value: &'a str) -> Reason<'a> {
+        let mut is_quoted = false;
+        let mut is_escaped = false;
+        let mut parts = value
+            .split(|c| {
+                match c {
+                    _ if is_escaped => is_escaped = false,
+                    '\\' if is_quoted => is_escaped = true,
+                    '"' => is_quoted = !is_quoted,
+                    _ => return c == ';' && !is_quoted,
+                }
+                false
+            })
+            .map(str::trim);
+        let protocol = parts.next().unwrap_or_default();
+        let cause = parts
+            .filter_map(|part| part.split_once('='))
+            .find(|(name, _)| name.trim().eq_ignore_ascii_case("cause"))
+            .and_then(|(_, value)| value.trim().parse().ok());
+        Reason { protocol, cause }
+    }
+
+    /// Whether it is of that protocol: `SIP`, `Q.850`.
+    pub(super) fn is_of(&self, protocol: &str) -> bool {
+        self.protocol.eq_ignore_ascii_case(protocol)
+    }
+}
 
 impl Cause {
     /// What a message says.
     pub(crate) fn of(message: &Message<'_>) -> Cause {
         let mut found = Cause::default();
         for reason in message.list(Name::Reason).take(MOST_REASONS) {
-            let mut parts = reason.split(';').map(str::trim);
-            let protocol = parts.next().unwrap_or_default();
-            let cause = parts
-                .filter_map(|part| part.split_once('='))
-                .find(|(name, _)| name.trim().eq_ignore_ascii_case("cause"))
-                .map(|(_, value)| value.trim());
-            if protocol.eq_ignore_ascii_case("Q.850") {
-                let value = cause.and_then(|value| value.parse().ok());
+            let reason = Reason::parse(&reason);
+            if reason.is_of("Q.850") {
+                let value = reason.cause.and_then(|value| u8::try_from(value).ok());
                 found.q850 = found
                     .q850
                     .or(value.filter(|value| (1..=127).contains(value)));
-            } else if protocol.eq_ignore_ascii_case("SIP") {
-                let value = cause.and_then(|value| value.parse().ok());
+            } else if reason.is_of("SIP") {
                 found.sip = found
                     .sip
-                    .or(value.filter(|value| (100..700).contains(value)));
+                    .or(reason.cause.filter(|value| (100..700).contains(value)));
             }
         }
         found
@@ -145,6 +178,8 @@ mod tests {
         let (cause, after) = read("Reason: Q.850;cause=0;x, q.850;cause=21, Q.850;cause=17\r\n");
         assert_eq!((cause.q850, cause.sip), (Some(21), None));
         assert_eq!(after, None);
+        let (cause, _) = read("Reason: SIP;text=\"a \\\";cause=302\";cause=486\r\n");
+        assert_eq!((cause.q850, cause.sip), (None, Some(486)));
         let (cause, after) =
             read("Reason: Q.850;cause=900, ;;=, SIP\r\nRetry-After: 4294967295\r\n");
         assert_eq!(cause, Cause::default());

@@ -1,5 +1,6 @@
 //! Signs that a call does not go to the phone that was dialled.
 
+use super::failure::{MOST_REASONS, Reason};
 use crate::sip::message::{Address, Message, Name};
 
 /// What a response says of a forwarding. A redirection (3xx) is not among them: it is a failure,
@@ -80,34 +81,38 @@ fn tells_of_another(response: &Message<'_>) -> bool {
     }
 }
 
-/// Whether the entry's escaped Reason holds a SIP cause of 300-399.
+/// Whether the entry's escaped Reason (RFC 7044 5) holds a SIP cause of 300-399. The network's own
+/// causes (`Q.850;cause=34`, no circuit) are no redirections.
 fn is_redirected(entry: &Address<'_>) -> bool {
-    let Some(headers) = entry.uri().headers() else {
-        return false;
-    };
-    let headers = headers.to_ascii_lowercase();
-    headers
-        .split('&')
-        .filter_map(|header| header.strip_prefix("reason="))
-        .filter_map(|reason| {
-            reason
-                .split_once("cause%3d")
-                .or(reason.split_once("cause="))
-        })
-        .any(|(_, cause)| cause.starts_with('3'))
+    entry
+        .uri()
+        .header_elements("Reason")
+        .iter()
+        .take(MOST_REASONS)
+        .map(|reason| Reason::parse(reason))
+        .any(|reason| reason.is_of("SIP") && matches!(reason.cause, Some(300..=399)))
 }
 
 /// Whether two users are one: the same text, or numbers that differ in their prefix alone, as
-/// +44 20 7946 0000, 004420..., 020... do.
+/// +44 20 7946 0000, 004420..., 020... do. Of another area or country they are two, however many
+/// of the last digits are alike.
 fn is_same_user(a: &str, b: &str) -> bool {
+    a.eq_ignore_ascii_case(b)
+        || matches!((significant(a), significant(b)), (Some(x), Some(y))
+            if x.ends_with(&y) || y.ends_with(&x))
+}
+
+/// The digits of a number without the zeros it begins with, where they are enough to tell it from
+/// others.
+fn significant(user: &str) -> Option<String> {
     const TELLING_DIGITS: usize = 8;
-    let tail = |user: &str| -> Vec<char> {
-        let number = user.split(';').next().unwrap_or_default();
-        let digits = number.chars().rev().filter(char::is_ascii_digit);
-        digits.take(TELLING_DIGITS).collect()
-    };
-    let (x, y) = (tail(a), tail(b));
-    a.eq_ignore_ascii_case(b) || (x.len() == TELLING_DIGITS && x == y)
+    let number = user.split(';').next().unwrap_or_default();
+    if number.contains(char::is_alphabetic) {
+        return None;
+    }
+    let digits = number.chars().filter(char::is_ascii_digit);
+    let digits: String = digits.skip_while(|digit| *digit == '0').collect();
+    (digits.len() >= TELLING_DIGITS).then_some(digits)
 }
 
 #[cfg(test)]
@@ -150,6 +155,27 @@ mod tests {
     }
 
     #[test]
+    fn users_that_are_one_and_users_that_are_two() {
+        for (a, b, same) in [
+            ("alice", "Alice", true),
+            ("+442079460000", "00442079460000", true),
+            ("02079460000", "+44-20-7946-0000;phone-context=x", true),
+            ("1234#442079460000", "+442079460000", true),
+            ("+12125550123", "2125550123", true),
+            ("+12125550123", "+13125550123", false),
+            ("2125550123", "3125550123", false),
+            ("02079460000", "01079460000", false),
+            ("+442079460000", "+492079460000", false),
+            ("5550123", "+12125550123", false),
+            ("00000000", "+12125550123", false),
+            ("a12125550123", "b12125550123", false),
+        ] {
+            assert_eq!(is_same_user(a, b), same, "{a} {b}");
+            assert_eq!(is_same_user(b, a), same, "{b} {a}");
+        }
+    }
+
+    #[test]
     fn histories() {
         for (history, forwarded) in [
             ("<sip:+442079460000@x>;index=1", false),
@@ -174,6 +200,28 @@ mod tests {
             (
                 "<sip:a@x?Reason=SIP%3Bcause%3D486>;index=1, <sip:a@y>;index=1.1",
                 false,
+            ),
+            (
+                "<sip:a@x?Reason=Q.850%3Bcause%3D34>;index=1, <sip:a@y>;index=1.1",
+                false,
+            ),
+            (
+                "<sip:a@x?Reason=Q.850%3Bcause%3D16%2CSIP%3Bcause%3D302>;index=1, <sip:a@y>;index=1.1",
+                true,
+            ),
+            (
+                "<sip:a@x?Privacy=none&%72eason=sip%3B%63ause%20%3D%20302%3Btext%3D%22x%2Cy%22>;index=1",
+                true,
+            ),
+            (
+                "<sip:a@x?Reason=SIP%3Btext%3D%22a%2CSIP%3Bcause%3D302%22%3Bcause%3D486>;index=1",
+                false,
+            ),
+            ("<sip:a@x?Reason=SIP%3Bcause%3D3>;index=1", false),
+            ("<sip:a@x?Reason=SIP%3Bcause%3D30200>;index=1", false),
+            (
+                "<sip:a@x?Reason=SIP%3Bcause%3D487,SIP%3Bcause%3D301>;index=1",
+                true,
             ),
             (
                 "<sip:a@x>;index=1, <sip:vm@y;cause=486>;index=1.1;rc=1",

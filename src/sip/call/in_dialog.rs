@@ -6,7 +6,8 @@
 //!   another place is what an attacker would ask for. 491 while our own INVITE or its ACK is under
 //!   way, 500 with Retry-After while the peer's first one is unanswered.
 //! - UPDATE with an offer: likewise (RFC 3311 5.2). Without one it changes nothing of the session,
-//!   as a refresh of a session timer does, and is answered 200.
+//!   as a refresh of a session timer does, and is answered 200; 403 from a host whose word does
+//!   not count, for it may move the remote target.
 //! - REFER: 603, NOTIFY: 481 (there is no subscription), PRACK: 481 (nothing we send asks for one),
 //!   anything else: 405 with Allow.
 //! - INFO: 200 for the two bodies that carry keys, and for none; 469 where it asks for an info
@@ -99,7 +100,7 @@ impl Call {
             ),
             Method::Invite => self.refuse_offer(context, asked, standing),
             Method::Update if asked.request.message.body().is_empty() => {
-                self.on_refresh(context, asked)
+                self.on_refresh(context, asked, spoken_to)
             }
             Method::Update => self.refuse_offer(context, asked, standing),
             Method::Refer => asked.answer(context, Refusal::plain(603)),
@@ -214,7 +215,12 @@ impl Call {
         }
     }
 
-    fn on_refresh(&mut self, context: &mut Context<'_>, asked: &Asked<'_>) {
+    fn on_refresh(&mut self, context: &mut Context<'_>, asked: &Asked<'_>, spoken_to: [Flow; 2]) {
+        // Whoever moved the target would be believed from there on.
+        if !self.believes(asked.request.from, spoken_to) {
+            context.layer.counters.disbelieved += 1;
+            return asked.answer(context, Refusal::plain(403));
+        }
         let contact = context.layer.identity.contact();
         asked.with(
             context,

@@ -10,7 +10,7 @@ use super::forwarding::ForwardingsSeen;
 use super::invitation::{Invitation, InviteError, bracketed};
 use super::{ALLOW, Call, Context, State, end_stray, stray};
 use crate::sip::dialog::Dialog;
-use crate::sip::message::{Method, Name, Writer};
+use crate::sip::message::{Message, Method, Name, Writer};
 use crate::sip::transaction::{Flow, Handle, NotBegun, Opening, Response, Usage, resend};
 
 /// The CSeq number of a call's first request.
@@ -19,6 +19,8 @@ const FIRST_SEQ: u32 = 1;
 const MOST_EARLY: usize = 8;
 /// Most provisional bodies told of.
 const MOST_PROGRESS: u8 = 8;
+/// Most octets of an answer that is kept until the 2xx; ten times what a phone's audio takes.
+const MOST_ANSWER: usize = 4096;
 /// The longest that anything may ring.
 pub(crate) const LONGEST_RING: Duration = Duration::from_secs(24 * 60 * 60);
 /// Why we cancel when nobody picked up (RFC 3326).
@@ -30,6 +32,19 @@ struct Early {
     remote_seq: Option<u32>,
     /// The last reliable provisional response that was acknowledged (RFC 3262 4).
     reliable: Option<(u32, Box<Dialog>)>,
+    /// The answer in the first of them that had one: it counts, and need not be repeated in the
+    /// 2xx (RFC 3262 5, RFC 6337 2.2).
+    answer: Option<Box<[u8]>>,
+}
+
+impl Early {
+    /// Keeps the answer of a reliable provisional response.
+    fn keep_answer(&mut self, message: &Message<'_>) {
+        let answer = message.sdp().filter(|sdp| sdp.len() <= MOST_ANSWER);
+        if self.answer.is_none() {
+            self.answer = answer.map(Box::from);
+        }
+    }
 }
 
 /// An INVITE without a final response.
@@ -224,6 +239,7 @@ impl Call {
                 tag: Box::from(tag),
                 remote_seq: None,
                 reliable: None,
+                answer: None,
             });
         }
         if response.message.has_token(Name::Require, "100rel") {
@@ -267,13 +283,16 @@ impl Call {
         };
         let seq = dialog.next_seq();
         // Without room the gateway repeats itself, and the next RSeq waits for this one.
-        let _ = context
+        let sent = context
             .layer
             .begin(context.now, opening, |buffer, identity, cookie| {
                 let mut writer = dialog.request(buffer, identity, cookie, Method::Prack, seq);
                 writer.header_fmt(Name::RAck, format_args!("{number} {invite_seq} INVITE"));
                 writer.finish()
             });
+        if sent.is_ok() {
+            early.keep_answer(response.message);
+        }
     }
 
     fn on_accepted(&mut self, context: &mut Context<'_>, client: Handle, response: &Response<'_>) {
@@ -298,6 +317,7 @@ impl Call {
                 for how in inviting.forwardings.look(response.message, response.code) {
                     context.events.push_back(Event::Forwarded { call, how });
                 }
+                let mut sdp = response.message.body();
                 // A PRACK went before, and INFO may have come.
                 if let Some(early) = inviting
                     .early
@@ -308,10 +328,15 @@ impl Call {
                     if let Some((_, spoken)) = &early.reliable {
                         dialog.go_on_from(spoken);
                     }
+                    if let Some(answer) = &early.answer
+                        && has_no_answer(response.message)
+                    {
+                        sdp = answer;
+                    }
                 }
                 context.events.push_back(Event::Answered {
                     call,
-                    sdp: Box::from(response.message.body()),
+                    sdp: Box::from(sdp),
                     dialog: dialog.id(self.tag),
                     source: response.from.remote,
                 });
@@ -442,4 +467,9 @@ impl Call {
             retry_after: response.and_then(|response| retry_after(response.message)),
         });
     }
+}
+
+/// Whether a 2xx has no body, or one of another kind alone, as ISUP is.
+fn has_no_answer(message: &Message<'_>) -> bool {
+    message.body().is_empty() || (message.content_type().is_some() && message.sdp().is_none())
 }

@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 
 use super::fault::Malformed;
 use super::host::{Host, host_port};
+use super::list::Elements;
 use super::params::{Param, Params};
-use super::text::{PercentDecoded, percent_decode};
+use super::text::{PercentDecoded, percent_decode, trim, unfold};
 
 /// The scheme of a URI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -164,6 +165,23 @@ impl<'a> Uri<'a> {
     /// The header fields behind `?`, as written.
     pub const fn headers(&self) -> Option<&'a str> {
         self.headers
+    }
+
+    /// The elements of a header field behind `?` by its name in any case, their percent escapes
+    /// taken away (RFC 3261 19.1.1). An escaped comma parts elements too, since the field that it
+    /// becomes part of would be read so.
+    pub fn header_elements(&self, name: &str) -> Vec<String> {
+        let fields = self.headers.unwrap_or_default().split('&');
+        fields
+            .filter_map(|field| field.split_once('='))
+            .filter(|(field, _)| percent_decode(field).eq_ignore_ascii_case(name))
+            .flat_map(|(_, value)| {
+                let value = percent_decode(value);
+                Elements::new(value.as_bytes())
+                    .map(|element| unfold(trim(element)).into_owned())
+                    .collect::<Vec<_>>()
+            })
+            .collect()
     }
 
     /// Whether it is the URI of a loose router: `;lr`, whatever its value (RFC 3261 16.12).
@@ -367,6 +385,16 @@ mod tests {
         assert_eq!(uri.user_decoded().as_deref(), Some("\0"));
         let uri = Uri::parse("sip:+1-212-555-1212:1234@gw.example;user=phone").expect("sound");
         assert_eq!(uri.user(), Some("+1-212-555-1212"));
+    }
+
+    #[test]
+    fn header_fields_behind_the_question_mark() {
+        let uri = Uri::parse("sip:a@x?subject=b%26c&to=%22a%2Cb%22%3Bd%2C%20e,f&TO=g&to").unwrap();
+        assert_eq!(uri.header_elements("Subject"), ["b&c"]);
+        assert_eq!(uri.header_elements("To"), ["\"a,b\";d", "e", "f", "g"]);
+        assert!(uri.header_elements("Reason").is_empty());
+        let none = Uri::parse("sip:a@x").unwrap();
+        assert!(none.header_elements("To").is_empty());
     }
 
     #[test]

@@ -252,6 +252,23 @@ fn a_refresh_without_an_offer_is_taken_and_moves_the_target() {
 }
 
 #[test]
+fn a_stranger_does_not_move_the_target() {
+    let (mut line, call, ack) = up();
+    let moved = "Contact: <sip:phone@203.0.113.66:5060>\r\n";
+    line.hear_from(STRANGER, &request_within(&ack, "UPDATE", 1, moved, ""));
+    line.sent_one("403");
+    assert_eq!(line.endpoint.counters().disbelieved, 1);
+    // Nor is its word believed for having asked.
+    line.hear_from(STRANGER, &request_within(&ack, "INFO", 2, RELAY, PRESS));
+    line.sent_one("403");
+    assert!(line.events().is_empty());
+    line.endpoint.hang_up(line.now, call).expect("up");
+    let bye = line.sent_one("BYE");
+    assert_eq!(bye.uri(), "sip:phone@192.0.2.9:5060");
+    assert_eq!(bye.to, address(CARRIER));
+}
+
+#[test]
 fn other_requests_within_a_call() {
     let (mut line, call, ack) = up();
     for (seq, (method, code)) in [

@@ -351,6 +351,73 @@ fn a_gateway_that_insists_on_prack_gets_it() {
     assert_eq!(line.sent_one("BYE").field(Name::CSeq), "4 BYE");
 }
 
+/// RFC 3262 5: the answer came in a reliable 183 and is not repeated.
+#[test]
+fn an_answer_in_a_reliable_provisional_response_counts_once_the_call_is_answered() {
+    let reliable = |number: u32| format!("{CONTACT}Require: 100rel\r\nRSeq: {number}\r\n");
+    let answered = |line: &mut Line| {
+        line.sent();
+        let answers = line.events().into_iter().filter_map(|event| match event {
+            Event::Answered { sdp, .. } => Some(String::from_utf8_lossy(&sdp).into_owned()),
+            _ => None,
+        });
+        answers.collect::<Vec<_>>()
+    };
+    let other = "v=0\r\no=other\r\n";
+    let isup = format!("{CONTACT}Content-Type: application/isup\r\n");
+    let ring = |line: &mut Line, invite: &Sent| {
+        line.hear(&invite.reply(183, "gw", &reliable(7), ANSWER));
+        line.hear(&invite.reply(183, "gw", &reliable(8), other));
+        line.hear(&invite.reply(183, "hall", &reliable(1), other));
+        assert_eq!(answered(line), [""; 0]);
+    };
+    let mut line = Line::new();
+    for (tag, fields, body, expected) in [
+        ("gw", CONTACT, "", ANSWER),
+        ("gw", CONTACT, other, other),
+        ("hall", CONTACT, "", other),
+        ("kitchen", CONTACT, "", ""),
+    ] {
+        let (_, invite) = line.dial();
+        ring(&mut line, &invite);
+        line.hear(&invite.reply(200, tag, fields, body));
+        assert_eq!(answered(&mut line), [expected], "{tag} {body}");
+    }
+    // A 2xx that speaks to the telephone network alone.
+    let (_, invite) = line.dial();
+    ring(&mut line, &invite);
+    let plain = invite.reply(200, "gw", &isup, "");
+    let plain = plain.replacen("Content-Length: 0", "Content-Length: 3", 1) + "ANM";
+    line.hear(&plain);
+    assert_eq!(answered(&mut line), [ANSWER]);
+}
+
+#[test]
+fn what_is_no_reliable_answer_is_not_kept() {
+    let reliable = format!("{CONTACT}Require: 100rel\r\nRSeq: 7\r\n");
+    let skipped = reliable.replace('7', "9");
+    let long = format!("{ANSWER}{}", "a=x\r\n".repeat(1_000));
+    for (fields, repeated, body) in [
+        // Not reliable, out of order, too long, no description.
+        (CONTACT, CONTACT, ANSWER),
+        (&reliable, &skipped, ANSWER),
+        (&reliable, CONTACT, &long),
+        (&reliable, &reliable, ""),
+    ] {
+        let mut line = Line::new();
+        let (_, invite) = line.dial();
+        let first = if repeated == skipped { "" } else { body };
+        line.hear(&invite.reply(183, "gw", fields, first));
+        line.hear(&invite.reply(183, "gw", repeated, body));
+        line.hear(&invite.reply(200, "gw", CONTACT, ""));
+        let last = line.events().pop();
+        assert!(
+            matches!(&last, Some(Event::Answered { sdp, .. }) if sdp.is_empty()),
+            "{last:?}"
+        );
+    }
+}
+
 #[test]
 fn only_the_next_hop_is_believed() {
     let mut line = Line::new();
