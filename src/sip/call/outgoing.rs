@@ -317,7 +317,9 @@ impl Call {
                 for how in inviting.forwardings.look(response.message, response.code) {
                     context.events.push_back(Event::Forwarded { call, how });
                 }
-                let mut sdp = response.message.body();
+                let body = response.message.body();
+                // Of a multipart body, as of SIP-I, the description alone.
+                let mut sdp = response.message.sdp().unwrap_or(body);
                 // A PRACK went before, and INFO may have come.
                 if let Some(early) = inviting
                     .early

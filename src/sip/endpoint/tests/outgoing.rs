@@ -392,6 +392,26 @@ fn an_answer_in_a_reliable_provisional_response_counts_once_the_call_is_answered
     assert_eq!(answered(&mut line), [ANSWER]);
 }
 
+/// RFC 3204 5: what speaks to the telephone network stands beside the description.
+#[test]
+fn of_a_multipart_answer_the_description_is_told() {
+    let mut line = Line::new();
+    let (_, invite) = line.dial();
+    let fields = format!("{CONTACT}Content-Type: multipart/mixed;boundary=part\r\n");
+    let body = format!(
+        "--part\r\nContent-Type: application/isup;version=itu-t92+\r\n\r\nANM\r\n\
+         --part\r\nContent-Type: application/sdp\r\n\r\n{ANSWER}\r\n--part--\r\n"
+    );
+    let length = format!("Content-Length: {}", body.len());
+    let plain = invite.reply(200, "gw", &fields, "");
+    line.hear(&(plain.replacen("Content-Length: 0", &length, 1) + &body));
+    let last = line.events().pop();
+    assert!(
+        matches!(&last, Some(Event::Answered { sdp, .. }) if **sdp == *ANSWER.as_bytes()),
+        "{last:?}"
+    );
+}
+
 #[test]
 fn what_is_no_reliable_answer_is_not_kept() {
     let reliable = format!("{CONTACT}Require: 100rel\r\nRSeq: 7\r\n");
