@@ -267,15 +267,8 @@ impl Calls {
             return;
         };
         match event {
-            Event::Ringing { .. } | Event::Progress { .. } => {
-                if self
-                    .calls
-                    .get(&call)
-                    .is_some_and(|state| !state.script.decided())
-                {
-                    self.report(call, News::Ringing);
-                }
-            }
+            Event::Ringing { .. } | Event::Progress { .. } if self.is_decided(call) => {}
+            Event::Ringing { .. } | Event::Progress { .. } => self.report(call, News::Ringing),
             Event::Forwarded { how, .. } => {
                 info!(call = %call.0, ?how, "the call was forwarded");
                 if self.policy.refuse_forwarded {
@@ -524,6 +517,12 @@ impl Calls {
         if let Some(line) = self.trunks.get_mut(&state.order.trunk) {
             line.open = line.open.saturating_sub(1);
         }
+    }
+
+    fn is_decided(&self, call: CallRef) -> bool {
+        self.calls
+            .get(&call)
+            .is_none_or(|call| call.script.decided())
     }
 
     /// Whether the stream will know of it.
