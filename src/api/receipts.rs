@@ -22,8 +22,9 @@ const KEEPING: Duration = Duration::from_secs(10);
 ///
 /// For the providers of `[text_gateway.NAME]`, to which the configuration says how they prove who
 /// they are and where their bodies say what; not for clients. 204 is answered once what the receipts
-/// say is kept. Receipts of texts that nobody knows any more, and words that the configuration does
-/// not name, are taken and say nothing.
+/// say is kept; one that overtakes the provider's own answer to the text is held in memory for a
+/// minute. Receipts of texts that nobody knows any more, and words that the configuration does not
+/// name, are taken and say nothing.
 #[utoipa::path(
     post,
     path = "/v1/receipts/{gateway}",
@@ -34,7 +35,7 @@ const KEEPING: Duration = Duration::from_secs(10);
         content(("application/json"), ("application/x-www-form-urlencoded")),
     ),
     responses(
-        (status = 204, description = "Taken, and kept."),
+        (status = 204, description = "Taken."),
         (status = 400, description = "`malformed-body`",
             body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`",

@@ -276,7 +276,7 @@ impl Open {
     /// The store already had this end: it stands, and what was decided here does not.
     pub fn ended_elsewhere(&mut self, challenge: Challenge) {
         self.decided = challenge.clone();
-        self.unsaved.clear();
+        self.forget_unsaved();
         self.saved(challenge);
     }
 
@@ -295,9 +295,15 @@ impl Open {
         self.saving = None;
         if self.is_decided() && self.time(now) >= self.decided.details().expires {
             self.decided = self.durable.clone();
-            self.unsaved.clear();
+            self.forget_unsaved();
             self.apply(Event::Expire, now);
         }
+    }
+
+    /// Receipts that are among it are not acknowledged, so that they come again.
+    fn forget_unsaved(&mut self) {
+        self.unsaved.clear();
+        self.unwritten.clear();
     }
 
     /// A view of its durable states, from the present one on; `None` if too many have one.

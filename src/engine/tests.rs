@@ -26,11 +26,17 @@ use crate::voice::order::{CallOrder, CallRef, KeySource, News};
 struct Faulty {
     store: Sqlite,
     broken: AtomicBool,
+    records_broken: AtomicBool,
 }
 
 impl Faulty {
     fn break_(&self, broken: bool) {
         self.broken.store(broken, Ordering::SeqCst);
+    }
+
+    /// Of challenges alone, once they have begun.
+    fn break_records(&self, broken: bool) {
+        self.records_broken.store(broken, Ordering::SeqCst);
     }
 
     fn try_write<T: Send + 'static>(&self, write: impl FnOnce() -> Pending<T>) -> Pending<T> {
@@ -46,6 +52,9 @@ impl Store for Faulty {
         self.try_write(|| self.store.begin(new))
     }
     fn record(&self, challenge: Challenge, entries: Vec<Entry>, haste: Haste) -> Pending<Recorded> {
+        if self.records_broken.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(StoreError::Unavailable("disk full".into())) });
+        }
         self.try_write(|| self.store.record(challenge, entries, haste))
     }
     fn hurry(&self) {
@@ -186,6 +195,7 @@ async fn house_guarded(
     let store = Arc::new(Faulty {
         store: store.expect("opens"),
         broken: AtomicBool::new(false),
+        records_broken: AtomicBool::new(false),
     });
     let (commands, ordered) = mpsc::channel(room);
     let (told, reports) = mpsc::channel(64);

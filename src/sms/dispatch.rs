@@ -106,8 +106,8 @@ pub struct ReceiptCame {
     pub key: Key,
     /// What it says of the message.
     pub says: Says,
-    /// Whether it is of a text that this process sent and knows.
-    pub known: bool,
+    /// The text that it is of, if this process sent it and knows: what it means was told before.
+    pub text: Option<TextRef>,
     /// To be called once what it says is kept; dropped without, the receipt comes again.
     pub acknowledgement: Acknowledgement,
 }

@@ -332,7 +332,7 @@ impl Exchange {
             acknowledgement,
         } = posted;
         let link = self.names.get(&by).copied();
-        let key = Key::of_receipt(&receipt.id, IdForm::Same);
+        let key = Key::exact(&receipt.id);
         // Without either nobody's text can be meant, now or later.
         match (link, key) {
             (Some(link), Some(key)) => self.receive(now, link, key, &receipt, acknowledgement),
@@ -349,7 +349,7 @@ impl Exchange {
         receipt: &Receipt,
         acknowledgement: Acknowledgement,
     ) {
-        let known = self.routing.receipt(now, link, key.clone(), receipt);
+        let text = self.routing.receipt(now, link, key.clone(), receipt);
         self.carry_out();
         let account = self.routing.account(link);
         let account = account.and_then(|at| self.accounts.get(&at)).cloned();
@@ -359,7 +359,7 @@ impl Exchange {
                     account,
                     key,
                     says,
-                    known,
+                    text,
                     acknowledgement,
                 });
                 self.outbox.push_back(Report::Receipt(came));
@@ -390,6 +390,24 @@ impl Exchange {
                             left: left.elapsed(),
                         });
                         self.outbox.push_back(Report::Named(named));
+                    }
+                }
+                Output::Early {
+                    text,
+                    account,
+                    key,
+                    says,
+                } => {
+                    if let Some(account) = self.accounts.get(&account) {
+                        let came = Box::new(ReceiptCame {
+                            account: Arc::clone(account),
+                            key,
+                            says,
+                            text: Some(text),
+                            // The carrier was told when it came.
+                            acknowledgement: Acknowledgement::default(),
+                        });
+                        self.outbox.push_back(Report::Receipt(came));
                     }
                 }
                 Output::Order { by, order } => self.hand_over(by, *order),

@@ -126,8 +126,13 @@ impl Task {
     fn let_go(&mut self, id: Uuid) -> Option<Open> {
         let open = self.open.remove(&id);
         let texts = open.as_ref().and_then(|open| open.texts.as_ref());
+        // A text that the gateway has in hand may still leave and be named: its receipts are to find
+        // it then. What it comes to is told.
+        let in_hand = open.as_ref().and_then(Open::unsent);
         for name in texts.into_iter().flat_map(|texts| &texts.names) {
-            self.text_of.remove(name);
+            if Some(*name) != in_hand {
+                self.text_of.remove(name);
+            }
         }
         self.metrics.open.set(self.open.len() as i64);
         open

@@ -35,7 +35,8 @@ use crate::guard::Guard;
 use crate::sms::dispatch;
 use crate::sms::order::{Acknowledgement, TextRef};
 use crate::store::{
-    Begun, Idempotency, Joined, Purged, Recorded, Replay, Standing, Store, StoreError,
+    AwaitedReceipts, Begun, Idempotency, Joined, Purged, Recorded, Replay, Standing, Store,
+    StoreError,
 };
 use crate::voice::order::{CallRef, Command, Report};
 
@@ -78,7 +79,12 @@ enum Done {
         kept: Result<(), StoreError>,
     },
     /// The store has, or has not, kept what joins receipts to a text.
-    AwaitingReceipts(Result<(), StoreError>),
+    AwaitingReceipts {
+        awaited: Box<AwaitedReceipts>,
+        kept: Result<(), StoreError>,
+    },
+    /// It is time to have it kept once more.
+    JoinAgain(Box<AwaitedReceipts>),
     /// The store has, or has not, taken in a receipt.
     TookReceipt {
         received: Box<Received>,
@@ -155,6 +161,8 @@ impl Task {
                     up: true,
                     unsent: VecDeque::new(),
                     inbound: 0,
+                    receipts: 0,
+                    unjoined: 0,
                 };
                 (Some(texting), Some(reports))
             }
@@ -373,12 +381,8 @@ impl Task {
                 acknowledgement,
                 kept,
             } => self.kept_message(acknowledgement, kept),
-            Done::AwaitingReceipts(kept) => {
-                self.note_store(kept.is_ok());
-                if let Err(error) = kept {
-                    tracing::error!(%error, "receipts of a text will not be joined after a restart");
-                }
-            }
+            Done::AwaitingReceipts { awaited, kept } => self.awaiting_receipts(awaited, kept),
+            Done::JoinAgain(awaited) => self.join_again(awaited),
             Done::TookReceipt { received, joined } => self.took_receipt(received, joined),
             Done::ReceiptAgain(received) => self.take_receipt(received),
             Done::ProbeTime => {

@@ -33,6 +33,10 @@ use crate::store::{AwaitedReceipts, CarrierReceipt, Joined, Message, ReceiptWord
 const SHORTLY: Duration = Duration::from_millis(200);
 /// Messages from people that may be on their way to the store; more are to be delivered again.
 const INBOUND: usize = 64;
+/// Receipts on their way to the store; those who bring more are asked to bring them again.
+const RECEIPTS: usize = 1_024;
+/// How long after a failure the store is told again whose receipts it is to await.
+const JOINED_AGAIN: Duration = Duration::from_secs(1);
 
 /// The way to the texting gateway.
 pub(super) struct Texting {
@@ -44,6 +48,10 @@ pub(super) struct Texting {
     pub unsent: VecDeque<TextRef>,
     /// Messages from people on their way to the store.
     pub inbound: usize,
+    /// Receipts on their way to the store.
+    pub receipts: usize,
+    /// Texts whose receipts the store could not yet be told to await.
+    pub unjoined: usize,
 }
 
 impl Texting {
@@ -56,8 +64,8 @@ impl Texting {
 /// A receipt on its way to the store.
 pub(super) struct Received {
     receipt: CarrierReceipt,
-    /// Whether this process has told what it means already.
-    known: bool,
+    /// The text that it is of, if this process has told what it means already.
+    text: Option<TextRef>,
     acknowledgement: Acknowledgement,
 }
 
@@ -135,6 +143,17 @@ impl Task {
             self.metrics.late_reports.inc();
             return;
         };
+        if !self.open.contains_key(&id) {
+            // Its challenge ended while it was in the gateway's hands, which end here.
+            if matches!(
+                news,
+                News::Sent { .. } | News::Unsure { .. } | News::Failed { .. }
+            ) {
+                self.text_of.remove(&text);
+            }
+            self.metrics.late_reports.inc();
+            return;
+        }
         let by = match &news {
             News::Sent { by, .. } | News::Unsure { by } => Some(&**by),
             _ => None,
@@ -161,7 +180,7 @@ impl Task {
         let now = Timestamp::now();
         let before = |ago: Duration| now.checked_sub(ago).unwrap_or(now);
         let after = |wait: Duration| now.checked_add(wait).unwrap_or(now);
-        let kept = self.store.await_receipts(AwaitedReceipts {
+        self.join_receipts(Box::new(AwaitedReceipts {
             challenge,
             sending,
             account: named.account,
@@ -173,9 +192,39 @@ impl Task {
             messages: named.messages,
             left: before(named.left),
             until: after(self.config.text.await_receipts),
-        });
-        self.doing
-            .push(Box::pin(async move { Done::AwaitingReceipts(kept.await) }));
+        }));
+    }
+
+    fn join_receipts(&mut self, awaited: Box<AwaitedReceipts>) {
+        let kept = self.store.await_receipts(AwaitedReceipts::clone(&awaited));
+        self.doing.push(Box::pin(async move {
+            let kept = kept.await;
+            Done::AwaitingReceipts { awaited, kept }
+        }));
+    }
+
+    /// The store has, or has not, kept what joins receipts to a text.
+    pub(super) fn awaiting_receipts(
+        &mut self,
+        awaited: Box<AwaitedReceipts>,
+        kept: Result<(), StoreError>,
+    ) {
+        self.note_store(kept.is_ok());
+        let (Err(error), Some(texting)) = (kept, &mut self.texting) else {
+            return;
+        };
+        if Timestamp::now() < awaited.until {
+            tracing::error!(%error, "what joins receipts to a text could not be kept; trying again");
+            texting.unjoined += 1;
+            self.later(JOINED_AGAIN, Done::JoinAgain(awaited));
+        }
+    }
+
+    pub(super) fn join_again(&mut self, awaited: Box<AwaitedReceipts>) {
+        if let Some(texting) = &mut self.texting {
+            texting.unjoined = texting.unjoined.saturating_sub(1);
+        }
+        self.join_receipts(awaited);
     }
 
     /// Hands a receipt to the gateway, which knows whose it is; dropped, it is posted again.
@@ -190,6 +239,15 @@ impl Task {
     }
 
     fn receipt_came(&mut self, came: ReceiptCame) {
+        let Some(texting) = &mut self.texting else {
+            return;
+        };
+        if texting.receipts >= RECEIPTS {
+            tracing::warn!("receipts come faster than they are kept; delivered again");
+            came.acknowledgement.later();
+            return;
+        }
+        texting.receipts += 1;
         let receipt = CarrierReceipt {
             account: came.account,
             name: came.key.as_str().into_owned(),
@@ -202,7 +260,7 @@ impl Task {
         };
         self.take_receipt(Box::new(Received {
             receipt,
-            known: came.known,
+            text: came.text,
             acknowledgement: came.acknowledgement,
         }));
     }
@@ -224,15 +282,22 @@ impl Task {
         joined: Result<Option<Joined>, StoreError>,
     ) {
         self.note_store(joined.is_ok());
+        if let Ok(Some(joined)) = &joined
+            && self
+                .open
+                .get(&joined.challenge)
+                .is_some_and(Open::is_decided)
+        {
+            // The store may have found it open still, and left it alone.
+            self.later(SHORTLY, Done::ReceiptAgain(received));
+            return;
+        }
+        if let Some(texting) = &mut self.texting {
+            texting.receipts = texting.receipts.saturating_sub(1);
+        }
         let joined = match joined {
             Ok(Some(joined)) => joined,
-            Ok(None) => {
-                if !received.known {
-                    self.metrics.late_reports.inc();
-                }
-                received.acknowledgement.taken();
-                return;
-            }
+            Ok(None) => return self.not_joined(*received),
             Err(error) => {
                 tracing::error!(%error, "a receipt could not be kept; delivered again");
                 received.acknowledgement.later();
@@ -240,22 +305,32 @@ impl Task {
             }
         };
         let id = joined.challenge;
-        let decided = self.open.get(&id).map(Open::is_decided);
-        match (decided, joined.news) {
-            // The store may have found it open still, and left it alone.
-            (Some(true), _) => {
-                self.later(SHORTLY, Done::ReceiptAgain(received));
-                return;
-            }
-            // An earlier process has sent it.
-            (Some(false), Some(news)) if !received.known => {
-                self.heard_of_text(id, joined.sending, news);
-            }
-            _ => {}
+        // Of an open challenge, and an earlier process has sent it.
+        if let (true, None, Some(news)) = (self.open.contains_key(&id), received.text, joined.news)
+        {
+            self.heard_of_text(id, joined.sending, news);
         }
         match self.open.get_mut(&id) {
             Some(open) => open.acknowledge_when_written(received.acknowledgement),
             None => received.acknowledgement.taken(),
+        }
+    }
+
+    /// The store does not know whose receipt it is.
+    fn not_joined(&mut self, received: Received) {
+        let Some(text) = received.text else {
+            self.metrics.late_reports.inc();
+            received.acknowledgement.taken();
+            return;
+        };
+        let challenge = self.text_of.get(&text).map(|(challenge, _)| *challenge);
+        let open = challenge.and_then(|challenge| self.open.get_mut(&challenge));
+        let is_joined = self.texting.as_ref().is_none_or(|t| t.unjoined == 0);
+        match open {
+            // What it says was told, and may not be durable yet.
+            Some(open) => open.acknowledge_when_written(received.acknowledgement),
+            None if is_joined => received.acknowledgement.taken(),
+            None => received.acknowledgement.later(),
         }
     }
 

@@ -179,6 +179,7 @@ async fn text_house_at(
     let store = Arc::new(Faulty {
         store: store.expect("opens"),
         broken: AtomicBool::new(false),
+        records_broken: AtomicBool::new(false),
     });
     let (commands, ordered) = mpsc::channel(64);
     let (told, reports) = mpsc::channel(64);

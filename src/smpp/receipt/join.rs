@@ -35,6 +35,12 @@ impl Key {
         Key::new(id, form == IdForm::DecimalThenHex)
     }
 
+    /// The key of an id that answers and receipts spell alike to the octet, as HTTP providers' do.
+    pub fn exact(id: &MessageId) -> Option<Key> {
+        let trimmed = id.as_bytes().trim_ascii();
+        (!trimmed.is_empty()).then(|| Key(SmallVec::from_slice(trimmed)))
+    }
+
     /// Without leading zeros, letters small, and hexadecimal written in decimal. Ids that are no
     /// such number, or one above 2^128, stay as they are.
     fn new(id: &MessageId, hexadecimal: bool) -> Option<Key> {
@@ -140,6 +146,15 @@ mod tests {
             short_message: message.as_bytes(),
             ..Sms::default()
         })
+    }
+
+    #[test]
+    fn exact_ids_are_joined_to_themselves_alone() {
+        let key = |id: &str| Key::exact(&MessageId::new(id.as_bytes()));
+        assert_eq!(key(" a1 "), key("a1"));
+        assert_ne!(key("a1"), key("A1"));
+        assert_ne!(key("01"), key("1"));
+        assert_eq!(key(" "), None);
     }
 
     #[test]

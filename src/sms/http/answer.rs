@@ -111,16 +111,23 @@ pub(super) fn judge_body(
     }
 }
 
+/// The longest name that a provider gives a text, in octets: some are URLs.
+const LONGEST_NAME: usize = 512;
+
 /// The provider's name for a text.
 pub(super) fn id(body: Option<&[u8]>, pointer: Option<&str>) -> Option<MessageId> {
     let value: Value = serde_json::from_slice(body?).ok()?;
     name(&written(value.pointer(pointer?)?))
 }
 
-/// A provider's name for a text as answers and receipts have it in common; `None` for an empty one.
+/// A provider's name for a text as answers and receipts have it in common, whole: what names are cut
+/// to, two may share. `None` for an empty one, and for one longer than any provider's.
 pub(super) fn name(text: &str) -> Option<MessageId> {
-    let name = plain(text.trim());
-    (!name.is_empty()).then(|| MessageId::new(name.as_bytes()))
+    let name = text.trim();
+    let length = 1..=LONGEST_NAME;
+    length
+        .contains(&name.len())
+        .then(|| MessageId::new(name.as_bytes()))
 }
 
 pub(super) fn written(value: &Value) -> String {
@@ -202,9 +209,15 @@ mod tests {
             Verdict::Unclear(_)
         ));
         assert_eq!(judge_body(None, None, SENT), Verdict::Taken);
-        let name = id(Some(br#"{"id":17}"#), Some("/id"));
-        assert_eq!(name, Some(MessageId::new(b"17")));
+        let seventeen = id(Some(br#"{"id":17}"#), Some("/id"));
+        assert_eq!(seventeen, Some(MessageId::new(b"17")));
         assert_eq!(id(Some(br#"{"id":" "}"#), Some("/id")), None);
+        // Of names that begin alike none is taken for another, nor one of other letters.
+        let long = "https://api.example/accounts/0123456789abcdef0123456789abcdef/texts/";
+        let (one, other) = (name(&format!("{long}a")), name(&format!("{long}b")));
+        assert!(one.is_some() && one != other);
+        assert_ne!(name("Ab\u{e9}"), name("Ab\u{e8}"));
+        assert_eq!(name(&"x".repeat(LONGEST_NAME + 1)), None);
         assert_eq!(id(Some(b"{}"), Some("/id")), None);
     }
 }

@@ -35,7 +35,7 @@ use super::dispatch::Failure;
 use super::order::{NotSent, TextRef};
 use super::routing::{Fate, LinkId, Order};
 use super::tls;
-use crate::smpp::receipt::{IdForm, Key};
+use crate::smpp::receipt::Key;
 use crate::smpp::text::{self, Style};
 
 /// Octets of an answer that are read; what is longer counts as not understood.
@@ -327,7 +327,7 @@ impl Asker {
         if let Some(id) = &id {
             tracing::info!(gateway = %self.line.name, %id, "taken under this name");
         }
-        let key = id.and_then(|id| Key::of_answer(&id, IdForm::Same));
+        let key = id.as_ref().and_then(Key::exact);
         let sent = [order.to.e164(), order.body.as_str()];
         (answer::judge_body(body.as_deref(), success, sent), key)
     }

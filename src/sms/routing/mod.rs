@@ -28,7 +28,7 @@ pub use output::{Order, Output};
 pub(in crate::sms) use receipts::{plain, says};
 
 use self::line::Line;
-use self::receipts::{Left, Receipts};
+use self::receipts::{Learnt, Left, Receipts};
 use self::waiting::{QueueKey, Ticket, Waiting};
 use super::dispatch::{Dispatch, Failure, News, Report};
 use super::order::{NotSent, TextRef, Withdrawal};
@@ -300,7 +300,7 @@ impl Routing {
                 self.named(account, left, &keys);
                 self.report(text, News::Sent { by, messages });
                 let early = self.receipts.sent(now, account, left, keys);
-                self.report_all(text, early);
+                self.learnt(account, text, early);
                 return;
             }
             Fate::Unknown { messages, keys } => {
@@ -313,7 +313,7 @@ impl Routing {
                 self.named(account, left, &keys);
                 self.report(text, News::Unsure { by });
                 let early = self.receipts.sent(now, account, left, keys);
-                self.report_all(text, early);
+                self.learnt(account, text, early);
                 return;
             }
             Fate::Partial { error } => {
@@ -393,20 +393,37 @@ impl Routing {
                 };
                 self.named(account, left, std::slice::from_ref(key));
             }
-            let news = self.receipts.late(now, account, text, answer);
-            self.report_all(text, news);
+            let learnt = self.receipts.late(now, account, text, answer);
+            self.learnt(account, text, learnt);
         }
     }
 
-    /// A receipt came by a link. Whether it is of a text that is known.
-    pub fn receipt(&mut self, now: Instant, link: LinkId, key: Key, receipt: &Receipt) -> bool {
-        let account = self.account(link);
-        let known = account.and_then(|account| self.receipts.received(now, account, key, receipt));
-        let Some((text, news)) = known else {
-            return false;
-        };
+    /// A receipt came by a link. The text that it is of, if that is known.
+    pub fn receipt(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        key: Key,
+        receipt: &Receipt,
+    ) -> Option<TextRef> {
+        let account = self.account(link)?;
+        let (text, news) = self.receipts.received(now, account, key, receipt)?;
         self.report_all(text, news);
-        true
+        Some(text)
+    }
+
+    fn learnt(&mut self, account: usize, text: TextRef, learnt: impl IntoIterator<Item = Learnt>) {
+        for Learnt { early, news } in learnt {
+            self.report_all(text, news);
+            if let Some((key, says)) = early {
+                self.outputs.push_back(Output::Early {
+                    text,
+                    account,
+                    key,
+                    says,
+                });
+            }
+        }
     }
 
     fn named(&mut self, account: usize, left: Left, keys: &[Option<Key>]) {

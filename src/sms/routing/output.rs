@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::LinkId;
 use crate::phone::PhoneNumber;
 use crate::smpp::receipt::Key;
-use crate::sms::dispatch::Report;
+use crate::sms::dispatch::{Report, Says};
 use crate::sms::order::{TextRef, Withdrawal};
 
 /// What the routing wants done.
@@ -35,6 +35,17 @@ pub enum Output {
         messages: u8,
         /// When it left.
         left: Instant,
+    },
+    /// A receipt that came before its text was named, now that it is.
+    Early {
+        /// Which text.
+        text: TextRef,
+        /// Where it came to.
+        account: usize,
+        /// By which name.
+        key: Key,
+        /// What it says.
+        says: Says,
     },
     /// News for the engine.
     Report(Report),

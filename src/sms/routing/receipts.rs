@@ -21,6 +21,15 @@ struct Awaited {
     tallied: bool,
 }
 
+/// What the routing learns of a text.
+#[derive(Debug)]
+pub(super) struct Learnt {
+    /// The receipt that says so, if it came before the name that joins it.
+    pub(super) early: Option<(Key, Says)>,
+    /// What is to be told.
+    pub(super) news: Option<News>,
+}
+
 /// A text that has left.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Left {
@@ -65,7 +74,7 @@ impl Receipts {
         account: usize,
         left: Left,
         keys: impl IntoIterator<Item = Option<Key>>,
-    ) -> SmallVec<[News; 1]> {
+    ) -> SmallVec<[Learnt; 1]> {
         let tallied = left.unsure || left.messages > 1;
         if tallied {
             let tally = Tally {
@@ -94,14 +103,18 @@ impl Receipts {
         account: usize,
         key: Key,
         awaited: Awaited,
-    ) -> SmallVec<[News; 1]> {
+    ) -> SmallVec<[Learnt; 1]> {
         let Some(joiner) = self.accounts.get_mut(account) else {
             return SmallVec::new();
         };
-        let early = joiner.sent(now, key, awaited);
+        let early = joiner.sent(now, key.clone(), awaited);
         early
             .iter()
-            .filter_map(|receipt| self.learn(now, awaited, says(receipt)?))
+            .filter_map(says)
+            .map(|says| Learnt {
+                early: Some((key.clone(), says.clone())),
+                news: self.learn(now, awaited, says),
+            })
             .collect()
     }
 
@@ -112,7 +125,7 @@ impl Receipts {
         account: usize,
         text: TextRef,
         answer: Result<Option<Key>, Arc<str>>,
-    ) -> SmallVec<[News; 1]> {
+    ) -> SmallVec<[Learnt; 1]> {
         let Some(tally) = self.tallies.get(now, &text) else {
             return SmallVec::new();
         };
@@ -128,9 +141,12 @@ impl Receipts {
             }
             Ok(None) => SmallVec::new(),
             Err(_) if std::mem::replace(&mut tally.over, true) => SmallVec::new(),
-            Err(error) => SmallVec::from_iter([News::Undeliverable {
-                error,
-                after: now.saturating_duration_since(left),
+            Err(error) => SmallVec::from_iter([Learnt {
+                early: None,
+                news: Some(News::Undeliverable {
+                    error,
+                    after: now.saturating_duration_since(left),
+                }),
             }]),
         }
     }

@@ -88,7 +88,7 @@ impl World {
                     }
                     assert!(seen.ends <= 1 && seen.delivered <= 1);
                 }
-                Output::Named { .. } => {}
+                Output::Named { .. } | Output::Early { .. } => {}
                 Output::Report(other) => panic!("{other:?}"),
             }
         }

@@ -7,6 +7,7 @@ use crate::smpp::pdu::{EsmClass, Sms};
 use crate::smpp::receipt::IdForm;
 use crate::smpp::session::MessageId;
 use crate::smpp::text::TextError;
+use crate::sms::dispatch::Says;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -90,6 +91,8 @@ struct House {
     route: TextRoute,
     orders: VecDeque<(LinkId, Order)>,
     news: VecDeque<(TextRef, News)>,
+    /// Receipts told of again, since they came before the name.
+    early: Vec<(TextRef, Key, Says)>,
 }
 
 impl House {
@@ -100,6 +103,7 @@ impl House {
             route: route(ways),
             orders: VecDeque::new(),
             news: VecDeque::new(),
+            early: Vec::new(),
         }
     }
 
@@ -109,6 +113,9 @@ impl House {
                 Output::Order { by, order } => self.orders.push_back((by, *order)),
                 Output::Report(Report::Text { text, news }) => self.news.push_back((text, news)),
                 Output::Named { .. } => {}
+                Output::Early {
+                    text, key, says, ..
+                } => self.early.push((text, key, says)),
                 Output::Report(other) => panic!("{other:?}"),
             }
         }
@@ -448,6 +455,9 @@ fn receipts_tell_when_all_of_it_is_there() {
     house.quiet();
     house.fared(0, 1, sent(&["k1", "k2", "k3"]));
     assert!(matches!(house.news(1), News::Sent { messages: 3, .. }));
+    let early = std::mem::take(&mut house.early);
+    let k2 = key("k2").expect("a key");
+    assert_eq!(early, [(text(1), k2, Says::Delivered)]);
     house.pass(3 * SECOND);
     house.receipt(0, "k1", "stat:ENROUTE");
     let after = 3 * SECOND;

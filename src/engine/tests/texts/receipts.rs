@@ -28,12 +28,16 @@ impl Carrier {
 
     /// A receipt of a text that this process does not know; whether it was acknowledged.
     async fn receipt(&self, name: &str, says: Says) -> bool {
+        self.receipt_of(None, name, says).await
+    }
+
+    async fn receipt_of(&self, text: Option<TextRef>, name: &str, says: Says) -> bool {
         let (acknowledgement, told) = Acknowledgement::awaited();
         let came = ReceiptCame {
             account: "account".into(),
             key: key(name),
             says,
-            known: false,
+            text,
             acknowledgement,
         };
         let report = Report::Receipt(Box::new(came));
@@ -66,6 +70,93 @@ async fn a_receipt_is_acknowledged_once_it_is_kept() {
     let kept = kept.expect("finds").expect("is there");
     assert_eq!(state(&kept), Some(TextState::Delivered));
     assert_eq!(kept.state(), State::Open(Stage::Delivered));
+}
+
+#[tokio::test]
+async fn what_joins_a_receipt_is_kept_as_soon_as_it_can_be() {
+    let mut house = text_house().await;
+    let (id, text, _) = house.texted(sms()).await;
+    house.house.store.break_(true);
+    house.carrier.names(text, &["m1"]).await;
+    // Heard after the names, so that these were tried before the store works again.
+    assert!(!house.carrier.receipt("m1", Says::Delivered).await);
+    house.house.store.break_(false);
+    sleep(Duration::from_millis(1_500)).await;
+    let directory = house.killed().await;
+    let house = text_house_at(directory, config(), guard(), 64).await;
+    assert!(house.carrier.receipt("m1", Says::Delivered).await);
+    assert_eq!(state(&house.now(id).await), Some(TextState::Delivered));
+}
+
+#[tokio::test]
+async fn a_receipt_that_nothing_joins_is_acknowledged_once_what_it_says_is_durable() {
+    let mut house = text_house().await;
+    let (id, text, _) = house.texted(sms()).await;
+    house.house.store.break_(true);
+    house.carrier.names(text, &["m1"]).await;
+    let delivered = dispatch::News::Delivered {
+        after: Duration::from_secs(1),
+    };
+    house.carrier.tell(text, delivered).await;
+    assert!(!house.carrier.receipt("other", Says::Delivered).await);
+    house.house.store.break_(false);
+    let said = Says::Delivered;
+    assert!(house.carrier.receipt_of(Some(text), "m1", said).await);
+    let kept = house.engine().store().find(tenant(), id).await;
+    let kept = kept.expect("finds").expect("is there");
+    assert_eq!(state(&kept), Some(TextState::Delivered));
+}
+
+#[tokio::test]
+async fn a_text_that_is_named_after_its_challenge_ended_is_joined() {
+    let mut house = text_house().await;
+    let accepted = house.engine().begin(sms()).await.expect("begins");
+    let id = accepted.challenge.details().id;
+    let dispatch = house.carrier.dispatched().await;
+    // The provider sends it, and its answer takes long.
+    let right = code(&code_of(&dispatch));
+    assert!(house.check(id, right).await.is_ok());
+    house.carrier.withdrawn().await;
+    house.carrier.names(dispatch.text, &["m1"]).await;
+    house.carrier.tell(dispatch.text, sent()).await;
+    assert!(house.carrier.receipt("m1", Says::Delivered).await);
+    let ended = house.now(id).await;
+    assert_eq!(ended.state(), State::Ended(Reason::CodeMatched));
+    assert_eq!(state(&ended), Some(TextState::Delivered));
+}
+
+#[tokio::test]
+async fn a_receipt_among_lines_that_are_given_up_comes_again() {
+    let mut house = text_house().await;
+    let brief = Begin {
+        time_to_live: Some(Duration::from_millis(2_000)),
+        ..sms()
+    };
+    let (id, text, right) = house.texted(brief).await;
+    house.carrier.names(text, &["m1"]).await;
+    let delivered = dispatch::News::Delivered {
+        after: Duration::from_secs(1),
+    };
+    assert!(house.carrier.receipt("other", Says::Delivered).await);
+    house.house.store.break_records(true);
+    house.carrier.tell(text, delivered).await;
+    let told = house.carrier.receipt_of(Some(text), "m1", Says::Delivered);
+    let healed = async {
+        sleep(Duration::from_millis(2_300)).await;
+        house.house.store.break_records(false);
+    };
+    let checked = async {
+        // The store has heard of the receipt, and left the open challenge alone.
+        sleep(Duration::from_millis(400)).await;
+        house.check(id, code(&right)).await
+    };
+    let (told, judged, ()) = tokio::join!(told, checked, healed);
+    assert!(!told, "it is to come again");
+    assert!(judged.is_err(), "{judged:?}");
+    assert!(house.carrier.receipt("m1", Says::Delivered).await);
+    let ended = house.now(id).await;
+    assert_eq!(ended.state(), State::Ended(Reason::TimedOut));
+    assert_eq!(state(&ended), Some(TextState::Delivered));
 }
 
 #[tokio::test]
