@@ -5,11 +5,9 @@ mod peers;
 #[path = "smpp/wire.rs"]
 mod wire;
 
-use std::time::{Duration, Instant};
-
 use peers::{Ringtrue, Wanted, udp_port};
 use ringtrue::smpp::pdu::{Address, Body, Command, EsmClass, Sms, Status};
-use serde_json::{Value, json};
+use serde_json::json;
 use wire::{Wire, listen, submit_resp};
 
 /// The message centre's end, and the service whose texts it takes.
@@ -66,7 +64,7 @@ impl House {
             .say(Status::OK, sequence, submit_resp(name.as_bytes()))
             .await;
         let id = answer["id"].as_str().expect("an id").to_owned();
-        self.text_is(&id, "sent").await;
+        self.ringtrue.text_is(&id, "sent").await;
         let (_, code) = words.rsplit_once('#').expect("a code");
         Texted {
             id,
@@ -90,19 +88,6 @@ impl House {
         let (header, _) = self.wire.expect(Command::DELIVER_SM_RESP).await;
         assert_eq!(header.sequence, self.delivery);
         header.status
-    }
-
-    /// Waits until the challenge's text is in this state.
-    async fn text_is(&self, id: &str, state: &str) -> Value {
-        let until = Instant::now() + Duration::from_secs(20);
-        loop {
-            let challenge = self.ringtrue.get(id).await;
-            if challenge["text"]["state"] == state {
-                return challenge;
-            }
-            assert!(Instant::now() < until, "not {state}: {challenge}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
     }
 
     async fn check(&self, texted: &Texted) -> u16 {
@@ -156,10 +141,10 @@ async fn a_receipt_finds_its_text_in_the_next_process() {
     assert_eq!(seen["status"], "sent", "{seen}");
     assert_eq!(seen["text"]["state"], "accepted", "{seen}");
     assert_eq!(house.receipt("id:m-4 stat:UNKNOWN err:000").await, ok);
-    let seen = house.text_is(&told.id, "unknown").await;
+    let seen = house.ringtrue.text_is(&told.id, "unknown").await;
     assert_eq!(seen["status"], "sent", "{seen}");
     assert_eq!(house.receipt("id:m-4 stat:DELIVRD err:000").await, ok);
-    house.text_is(&told.id, "delivered").await;
+    house.ringtrue.text_is(&told.id, "delivered").await;
 
     // A receipt that nobody knows is acknowledged, or it would come for ever; one that comes twice
     // says nothing new.
@@ -181,7 +166,7 @@ async fn a_receipt_that_comes_after_the_approval_is_told() {
         house.receipt("id:late-1 stat:DELIVRD err:000").await,
         Status::OK
     );
-    let seen = house.text_is(&texted.id, "delivered").await;
+    let seen = house.ringtrue.text_is(&texted.id, "delivered").await;
     assert_eq!(seen["status"], "approved", "{seen}");
     assert!(seen["text"]["delivered_at"].is_string(), "{seen}");
 }

@@ -4,7 +4,6 @@
 mod peers;
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -64,20 +63,8 @@ impl House {
         let (status, answer) = self.ringtrue.post("", body).await;
         assert_eq!(status, 201, "{answer}");
         let id = answer["id"].as_str().expect("an id").to_owned();
-        self.text_is(&id, "sent").await;
+        self.ringtrue.text_is(&id, "sent").await;
         id
-    }
-
-    async fn text_is(&self, id: &str, state: &str) -> Value {
-        let until = Instant::now() + Duration::from_secs(20);
-        loop {
-            let challenge = self.ringtrue.get(id).await;
-            if challenge["text"]["state"] == state {
-                return challenge;
-            }
-            assert!(Instant::now() < until, "not {state}: {challenge}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
     }
 
     fn receipts(&self, path: &str) -> reqwest::RequestBuilder {
@@ -145,7 +132,7 @@ async fn signed_receipts_in_json_are_joined_and_others_refused() {
         )
         .await;
     assert_eq!(status, 204);
-    house.text_is(&first, "accepted").await;
+    house.ringtrue.text_is(&first, "accepted").await;
     // Several at once, with one that nobody knows and one that says nothing.
     let many = json!({ "results": [
         { "messageId": "Msg-1", "status": { "name": "delivered_to_handset" } },
@@ -155,9 +142,9 @@ async fn signed_receipts_in_json_are_joined_and_others_refused() {
     ]})
     .to_string();
     assert_eq!(house.posted(&many, Some(&signed(&many))).await.0, 204);
-    let challenge = house.text_is(&first, "delivered").await;
+    let challenge = house.ringtrue.text_is(&first, "delivered").await;
     assert_eq!(challenge["status"], "delivered");
-    let challenge = house.text_is(&second, "undeliverable").await;
+    let challenge = house.ringtrue.text_is(&second, "undeliverable").await;
     assert_eq!(challenge["text"]["carrier_error"], "UNDELIV err:27");
     assert_eq!(house.ringtrue.get(&third).await["text"]["state"], "sent");
 
@@ -267,10 +254,10 @@ async fn forms_and_the_other_proofs() {
         assert_eq!(post(bad, "delivered").await, 401, "{auth}");
         assert_eq!(post(("web", None), "delivered").await, 401, "{auth}");
         assert_eq!(post(good, "lost").await, 204, "{auth}");
-        let challenge = house.text_is(&id, "unknown").await;
+        let challenge = house.ringtrue.text_is(&id, "unknown").await;
         assert_eq!(challenge["status"], "sent", "{challenge}");
         assert_eq!(post(good, "delivered").await, 204, "{auth}");
-        house.text_is(&id, "delivered").await;
+        house.ringtrue.text_is(&id, "delivered").await;
         assert!(!house.ringtrue.log().contains(SECRET));
     }
 }

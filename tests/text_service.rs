@@ -5,8 +5,6 @@
 mod centres;
 mod peers;
 
-use std::time::{Duration, Instant};
-
 use centres::Peer;
 use serde_json::{Value, json};
 
@@ -36,19 +34,6 @@ async fn begun(ringtrue: &Ringtrue, to: &str) -> String {
     answer["id"].as_str().expect("an id").to_owned()
 }
 
-/// Waits until the challenge's text is in this state.
-async fn text_is(ringtrue: &Ringtrue, id: &str, state: &str) -> Value {
-    let until = Instant::now() + Duration::from_secs(20);
-    loop {
-        let challenge = ringtrue.get(id).await;
-        if challenge["text"]["state"] == state {
-            return challenge;
-        }
-        assert!(Instant::now() < until, "not {state}: {challenge}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
 /// Another code of the same length.
 fn wrong(code: &str) -> String {
     let turned = |c: char| if c == '9' { '0' } else { (c as u8 + 1) as char };
@@ -76,7 +61,7 @@ async fn a_code_is_sent_reported_on_and_checked_once(
     let seen = centre.says_of("to");
     assert_eq!(seen["to"], "447400123456");
     let code = code_of(&words(&seen));
-    let challenge = text_is(ringtrue, &id, state).await;
+    let challenge = ringtrue.text_is(&id, state).await;
     assert_eq!(challenge["status"], state);
     let error = challenge["text"]["carrier_error"].as_str();
     assert_eq!(error.is_some(), state == "undeliverable", "{challenge}");

@@ -339,6 +339,19 @@ impl Ringtrue {
         answer.json().await.expect("JSON")
     }
 
+    /// Waits until a challenge's text is in this state.
+    pub async fn text_is(&self, id: &str, state: &str) -> Value {
+        let until = Instant::now() + Duration::from_secs(20);
+        loop {
+            let challenge = self.get(id).await;
+            if challenge["text"]["state"] == state {
+                return challenge;
+            }
+            assert!(Instant::now() < until, "not {state}: {challenge}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Takes a challenge back.
     pub async fn cancel(&self, id: &str) -> Value {
         let answer = self

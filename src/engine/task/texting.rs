@@ -214,7 +214,10 @@ impl Task {
             return;
         };
         if Timestamp::now() < awaited.until {
-            tracing::error!(%error, "what joins receipts to a text could not be kept; trying again");
+            // Said once for all that wait.
+            if texting.unjoined == 0 {
+                tracing::error!(%error, "what joins receipts to texts could not be kept; trying again");
+            }
             texting.unjoined += 1;
             self.later(JOINED_AGAIN, Done::JoinAgain(awaited));
         }

@@ -12,11 +12,12 @@ use crate::store::{AwaitedReceipts, CarrierReceipt, Joined, ReceiptWord, StoreEr
 type Result<T> = std::result::Result<T, StoreError>;
 
 pub(super) fn keep(connection: &Connection, awaited: &AwaitedReceipts) -> Result<()> {
-    // A carrier that names a message as it named an earlier one means the later.
+    // A carrier that names a message as it named an earlier one means the later. The carrier could
+    // find a number by it that was erased before the message was named.
     let mut statement = connection.prepare_cached(
         "INSERT OR REPLACE INTO awaited_receipt
              (account, name, challenge, sending, messages, left, forgotten)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+         SELECT ?1, ?2, id, ?4, ?5, ?6, ?7 FROM challenge WHERE id = ?3 AND number IS NOT NULL",
     )?;
     for name in &awaited.names {
         statement.execute(params![

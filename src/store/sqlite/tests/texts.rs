@@ -370,6 +370,11 @@ async fn what_joins_receipts_is_erased_with_the_number() {
     assert_eq!(kept, Ok(()));
     let erased = store.erase(number).await.expect("erases");
     assert_eq!(erased.challenges, 1);
-    let taken = store.take_receipt(receipt("a1", ReceiptWord::Delivered), at(5));
-    assert_eq!(taken.await, Ok(None));
+    // Nor is it kept for a message that is named only now.
+    let kept = store.await_receipts(awaited(id, &["a2"], 3600)).await;
+    assert_eq!(kept, Ok(()));
+    for name in ["a1", "a2"] {
+        let taken = store.take_receipt(receipt(name, ReceiptWord::Delivered), at(5));
+        assert_eq!(taken.await, Ok(None));
+    }
 }
