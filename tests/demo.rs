@@ -23,6 +23,10 @@ fn the_demonstration_approves_by_call_and_by_text() {
         assert!(out.contains(part), "{part} is missing:\n{out}");
     }
     assert!(!log.contains("ERROR"), "an orderly end is no error:\n{log}");
+    // That the sandbox approves whoever asks is a warning; nothing else is.
+    let mut warnings = log.lines().filter(|line| line.contains("WARN"));
+    assert!(warnings.all(|line| line.contains("the sandbox")), "{log}");
+    assert!(!log.contains('\x1b'), "colours in a file:\n{log}");
     assert!(
         !log.contains("7400123456"),
         "the number stands in the log:\n{log}"

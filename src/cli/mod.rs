@@ -17,6 +17,7 @@ pub mod prompts;
 pub mod service;
 pub mod text;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -112,8 +113,12 @@ fn start_log(log: &Log, json: bool) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("RINGTRUE_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(&log.filter));
     let json = json || log.format == LogFormat::Json;
+    // A journal or a file wants no colours, nor does who says so (no-color.org).
+    let colours = std::io::stderr().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|word| word.is_empty());
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(colours)
         .with_writer(std::io::stderr);
     if json { log.json().init() } else { log.init() }
 }

@@ -236,7 +236,11 @@ impl Driver {
                     since: self.down_since,
                     why: Some(closed),
                 });
-                tracing::warn!(bind = %self.config.name, %closed, ?stood, "bind down");
+                if matches!(closed, Closed::Unbound) {
+                    tracing::info!(bind = %self.config.name, ?stood, "bind unbound");
+                } else {
+                    tracing::warn!(bind = %self.config.name, %closed, ?stood, "bind down");
+                }
                 return Ok((closed, stood));
             }
             if self.outbox.is_empty() {
