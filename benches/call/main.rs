@@ -2,6 +2,9 @@
 //!
 //! - `signalling`: INVITE to BYE by the endpoint and its socket, against SIPp's built-in `uas`, as
 //!   many at once as SIPp keeps up with. CPU time of the thread that does it all.
+//! - `gateway`: verification calls with 1.6 s of RTP both ways and `#`, by the voice gateway: SIP,
+//!   media, keys and script, without HTTP and store. CPU time of its threads over 500 calls at 50 a
+//!   second.
 //! - `verification`: whole verifications through `ringtrue serve`: HTTP, SQLite, SIP, 1.6 s of RTP
 //!   both ways, `#`. CPU time of that process, all threads, over 500 calls at 50 a second.
 //! - `soak [CALLS [PER_SECOND]]`: the same for long, with the process's memory on the way.
@@ -10,8 +13,10 @@
 //! length sent and received through loopback sockets by a loop that does nothing else; beside the
 //! verification also that of its two durable writes.
 
+mod gateway;
 #[path = "../../tests/peers/mod.rs"]
 mod peers;
+mod phone;
 mod process;
 mod signalling;
 mod verification;
@@ -22,6 +27,10 @@ use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
+/// That of `serve`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> anyhow::Result<()> {
     let words: Vec<String> = std::env::args()
         .skip(1)
@@ -30,6 +39,9 @@ fn main() -> anyhow::Result<()> {
     let is_wanted = |case: &str| words.is_empty() || words.iter().any(|word| word == case);
     if is_wanted("signalling") {
         runtime()?.block_on(signalling::run())?;
+    }
+    if is_wanted("gateway") {
+        gateway::run(500, 50)?;
     }
     if is_wanted("verification") {
         runtime()?.block_on(verification::run(500, 50))?;
