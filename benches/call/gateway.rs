@@ -64,7 +64,7 @@ async fn drive(theirs: &Handle, calls: u64, rate: u64) -> anyhow::Result<()> {
     task.await??;
     let alone = phone::alone(packets)?;
     println!(
-        "gateway: {calls} calls at {:.1} a second: {each:.1?} CPU a call; its {packets:.0} datagrams \
+        "gateway: {calls} calls at {:.1} a second: {each:.2?} CPU a call; its {packets:.0} datagrams \
          alone {alone:.1?}: {:.2} x",
         calls as f64 / lasted.as_secs_f64(),
         each.as_secs_f64() / alone.as_secs_f64(),

@@ -65,7 +65,7 @@ pub async fn run(calls: u64, rate: u64) -> anyhow::Result<()> {
     let kept = durable()? * 2;
     println!(
         "verification: {calls} calls at {:.1} a second, {:.2?} each from request to answer: \
-         {each:.1?} CPU a call; its {packets:.0} datagrams alone {:.1?}: {:.2} x; \
+         {each:.2?} CPU a call; its {packets:.0} datagrams alone {:.1?}: {:.2} x; \
          two durable writes alone {kept:.1?}",
         calls as f64 / took.as_secs_f64(),
         lasted / calls as u32,

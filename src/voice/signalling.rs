@@ -27,6 +27,9 @@ const RESOLVE_EVERY: Duration = Duration::from_secs(60);
 const AT_ONCE: usize = 64;
 /// Without a deadline.
 const LONG: Duration = Duration::from_secs(3600);
+/// The endpoint's timers are served together, this far apart at most. They count in half seconds and
+/// more, and most only end what lingers: served one by one each would wake the task.
+const BEAT: Duration = Duration::from_millis(50);
 /// How long calls have to end in order when the process stops.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -61,7 +64,8 @@ pub async fn run(
     let mut waiting: Option<Report> = None;
     let mut commands = Vec::with_capacity(AT_ONCE);
     let mut news = Vec::with_capacity(AT_ONCE);
-    let mut alarm = pin!(sleep_until((Instant::now() + LONG).into()));
+    let began = Instant::now();
+    let mut alarm = pin!(sleep_until((began + LONG).into()));
     let outcome = loop {
         let now = Instant::now();
         endpoint.handle_timeout(now);
@@ -75,7 +79,8 @@ pub async fn run(
         if waiting.is_none() {
             waiting = report(&mut calls, &lines.reports);
         }
-        let deadlines = [endpoint.poll_timeout(), calls.deadline(), stopping];
+        let timers = endpoint.poll_timeout().map(|at| on_the_beat(began, at));
+        let deadlines = [timers, calls.deadline(), stopping];
         let deadline = deadlines.into_iter().flatten().min();
         set(&mut alarm, deadline.unwrap_or(now + LONG));
         tokio::select! {
@@ -139,6 +144,15 @@ fn report(calls: &mut Calls, reports: &mpsc::Sender<Report>) -> Option<Report> {
         }
     }
     None
+}
+
+/// The first beat at or behind an instant.
+fn on_the_beat(began: Instant, at: Instant) -> Instant {
+    let passed = at.saturating_duration_since(began).as_nanos();
+    match (passed % BEAT.as_nanos()) as u64 {
+        0 => at,
+        over => at + (BEAT - Duration::from_nanos(over)),
+    }
 }
 
 /// Sets an alarm that may go off too early and never too late. Most deadlines lie behind the one
@@ -272,6 +286,17 @@ mod tests {
                 "{proxy} from {bound}"
             );
         }
+    }
+
+    #[test]
+    fn timers_are_served_on_the_next_beat_and_never_early() {
+        let began = Instant::now();
+        let ms = |n| began + Duration::from_millis(n);
+        for (at, beat) in [(0, 0), (1, 50), (49, 50), (50, 50), (51, 100), (500, 500)] {
+            assert_eq!(on_the_beat(began, ms(at)), ms(beat), "{at}");
+        }
+        let days = ms(30 * 24 * 3_600_000) + Duration::from_nanos(1);
+        assert_eq!(on_the_beat(began, days), ms(30 * 24 * 3_600_000 + 50));
     }
 
     #[test]

@@ -164,7 +164,7 @@ pub struct StreamEvent {
 /// What happened on a stream.
 #[derive(Debug, Clone)]
 pub enum StreamNews {
-    /// The first frame was sent.
+    /// The first frame was sent. Told together with what happens next on the stream, in order.
     Started {
         /// Of the [`StreamCommand::Play`].
         tag: u32,

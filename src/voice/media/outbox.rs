@@ -15,12 +15,21 @@ const MOST_WAITING: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     waiting: VecDeque<StreamEvent>,
+    /// Whether any of them is worth waking a reader for.
+    due: bool,
     dropped: u64,
 }
 
 impl Outbox {
     /// Puts an event behind those that wait.
     pub(super) fn post(&mut self, event: StreamEvent) {
+        self.due = true;
+        self.post_along(event);
+    }
+
+    /// Puts an event behind those that wait, to leave together with the next: nobody acts on it
+    /// before, and waking whoever reads costs more than a packet.
+    pub(super) fn post_along(&mut self, event: StreamEvent) {
         if self.waiting.len() < MOST_WAITING {
             self.waiting.push_back(event);
         } else {
@@ -30,6 +39,7 @@ impl Outbox {
 
     /// Puts the last event of the stream behind those that wait, whatever their number.
     pub(super) fn post_last(&mut self, event: StreamEvent) {
+        self.due = true;
         self.waiting.push_back(event);
     }
 
@@ -38,9 +48,12 @@ impl Outbox {
         self.dropped
     }
 
-    /// Sends what fits. `true` when nothing waits any more, because all is sent or because nobody
+    /// Sends what fits. `true` when nothing is due any more, because all is sent or because nobody
     /// will ever read.
     pub(super) fn flush(&mut self, events: &Sender<StreamEvent>) -> bool {
+        if !self.due {
+            return true;
+        }
         while let Some(event) = self.waiting.pop_front() {
             match events.try_send(event) {
                 Ok(()) => {}
@@ -48,12 +61,10 @@ impl Outbox {
                     self.waiting.push_front(event);
                     return false;
                 }
-                Err(TrySendError::Closed(_)) => {
-                    self.waiting.clear();
-                    return true;
-                }
+                Err(TrySendError::Closed(_)) => self.waiting.clear(),
             }
         }
+        self.due = false;
         true
     }
 }
@@ -110,6 +121,23 @@ mod tests {
         let tags = tags(&mut receiver);
         assert_eq!(tags.len(), MOST_WAITING + 1);
         assert_eq!(tags.last(), Some(&1_000));
+    }
+
+    #[test]
+    fn what_goes_along_waits_for_the_next_and_keeps_its_place() {
+        let (sender, mut receiver) = tokio::sync::mpsc::channel(8);
+        let mut outbox = Outbox::default();
+        outbox.post_along(event(0));
+        assert!(outbox.flush(&sender), "nothing is due");
+        assert_eq!(tags(&mut receiver), [0_u32; 0]);
+        outbox.post(event(1));
+        outbox.post_along(event(2));
+        assert!(outbox.flush(&sender));
+        assert_eq!(tags(&mut receiver), [0, 1, 2]);
+        outbox.post_along(event(3));
+        outbox.post_last(event(4));
+        assert!(outbox.flush(&sender));
+        assert_eq!(tags(&mut receiver), [3, 4]);
     }
 
     #[test]

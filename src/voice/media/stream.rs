@@ -105,6 +105,12 @@ impl Ears {
         self.outbox.post(StreamEvent { stream, at, news });
     }
 
+    fn post_along(&mut self, at: Instant, news: StreamNews) {
+        let stream = self.id;
+        let event = StreamEvent { stream, at, news };
+        self.outbox.post_along(event);
+    }
+
     fn press(&mut self, key: Option<KeyPress>) {
         if let Some(key) = key {
             self.post(key.heard, StreamNews::Key(key));
@@ -324,7 +330,7 @@ impl Stream {
                     } => {
                         sent = outline;
                         if let Some(tag) = started {
-                            self.ears.post(now, StreamNews::Started { tag });
+                            self.ears.post_along(now, StreamNews::Started { tag });
                         }
                         octets
                     }

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 /// Slots of the wheel.
 pub(super) const SLOTS: usize = 20;
-/// So many streams in a slot before the next is used: a quarter of a millisecond's work.
-const PACKED: usize = 32;
+/// So many streams in a slot before the next is used: a millisecond's work.
+const PACKED: usize = 128;
 /// How late a slot may be served: three frames. After a longer stall time is left out.
 const LONGEST_LAG: u64 = 3 * SLOTS as u64;
 /// The order in which slots come into use: spread over the wheel.
@@ -150,16 +150,16 @@ mod tests {
     fn few_streams_share_few_slots() {
         let start = Instant::now();
         let mut wheel = Wheel::new(start);
-        let slots: Vec<usize> = (0..800).map(|stream| wheel.seat(stream, start)).collect();
+        let slots: Vec<usize> = (0..3_200).map(|stream| wheel.seat(stream, start)).collect();
         let used = |count: usize| {
             let mut used = slots[..count].to_vec();
             used.sort_unstable();
             used.dedup();
             used.len()
         };
-        assert_eq!((used(32), used(33), used(160), used(640)), (1, 2, 5, 20));
+        assert_eq!((used(128), used(129), used(640), used(2_560)), (1, 2, 5, 20));
         let loads = wheel.slots.iter().map(Vec::len);
-        assert_eq!((loads.clone().min(), loads.max()), (Some(40), Some(40)));
+        assert_eq!((loads.clone().min(), loads.max()), (Some(160), Some(160)));
         for (stream, slot) in slots.iter().enumerate() {
             wheel.unseat(*slot, stream);
         }
