@@ -18,8 +18,9 @@ use crate::voice::wire::Tap;
 
 /// Commands taken between two slots: opening many streams must not hold up those that play.
 const MOST_COMMANDS: usize = 64;
-/// A shard that sleeps longer than this wants to be woken for a command.
-const DOZE: Duration = Duration::from_millis(2);
+/// A shard that sleeps longer than this wants to be woken for a command: one that has streams does
+/// not, for it looks at its orders before the next of them is due.
+const DOZE: Duration = Duration::from_millis(20);
 /// How often events that could not be delivered are offered again.
 const RETRY: Duration = Duration::from_millis(20);
 
