@@ -30,7 +30,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Runs so many calls at that many a second and prints what they cost: the CPU time of all threads
 /// but this one, which does nothing but place the calls.
-pub fn run(calls: u64, rate: u64) -> anyhow::Result<()> {
+pub fn run(calls: u64, rate: u64) -> anyhow::Result<Duration> {
     // As `serve` has it: one thread for all but the media.
     let theirs = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -39,8 +39,8 @@ pub fn run(calls: u64, rate: u64) -> anyhow::Result<()> {
     super::runtime()?.block_on(drive(theirs.handle(), calls, rate))
 }
 
-async fn drive(theirs: &Handle, calls: u64, rate: u64) -> anyhow::Result<()> {
-    let phone = Phone::start()?;
+async fn drive(theirs: &Handle, calls: u64, rate: u64) -> anyhow::Result<Duration> {
+    let phone = Phone::start(phone::PRESSES)?;
     let folder = TempDir::new()?;
     short_prompts(&folder.path().join("en-GB"));
     let (stop, stopped) = watch::channel(false);
@@ -69,7 +69,7 @@ async fn drive(theirs: &Handle, calls: u64, rate: u64) -> anyhow::Result<()> {
         calls as f64 / lasted.as_secs_f64(),
         each.as_secs_f64() / alone.as_secs_f64(),
     );
-    Ok(())
+    Ok(each)
 }
 
 fn cpu() -> anyhow::Result<Duration> {

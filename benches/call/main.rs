@@ -5,6 +5,7 @@
 //! - `gateway`: verification calls with 1.6 s of RTP both ways and `#`, by the voice gateway: SIP,
 //!   media, keys and script, without HTTP and store. CPU time of its threads over 500 calls at 50 a
 //!   second.
+//! - `baresip`: as many of the same calls by baresip, which hears no key in them.
 //! - `verification`: whole verifications through `ringtrue serve`: HTTP, SQLite, SIP, 1.6 s of RTP
 //!   both ways, `#`. CPU time of that process, all threads, over 500 calls at 50 a second.
 //! - `soak [CALLS [PER_SECOND]]`: the same for long, with the process's memory on the way.
@@ -14,6 +15,7 @@
 //! verification also that of its two durable writes.
 
 mod gateway;
+mod peer;
 #[path = "../../tests/peers/mod.rs"]
 mod peers;
 mod phone;
@@ -40,8 +42,12 @@ fn main() -> anyhow::Result<()> {
     if is_wanted("signalling") {
         runtime()?.block_on(signalling::run())?;
     }
+    let mut ours = None;
     if is_wanted("gateway") {
-        gateway::run(500, 50)?;
+        ours = Some(gateway::run(500, 50)?);
+    }
+    if is_wanted("baresip") {
+        peer::run(500, 50, ours)?;
     }
     if is_wanted("verification") {
         runtime()?.block_on(verification::run(500, 50))?;

@@ -12,6 +12,10 @@ use tempfile::TempDir;
 use super::bare;
 use super::peers::{Running, udp_port, wait_for_udp};
 
+/// Presses the key and leaves the hanging up to the caller.
+pub const PRESSES: &str = "answer-speak-press.xml";
+/// Hangs up itself, when as much has been said.
+pub const LEAVES: &str = "answer-speak-leave.xml";
 /// How long the phone speaks before the key, in samples: 1.2 s. The key lasts 100 ms, and the goodbye
 /// 400 ms after it.
 const SPEAKS: usize = 9_600;
@@ -27,18 +31,17 @@ pub struct Phone {
 }
 
 impl Phone {
-    /// Starts it and waits until it listens.
-    pub fn start() -> anyhow::Result<Phone> {
+    /// Starts it with a scenario of this directory and waits until it listens.
+    pub fn start(scenario: &str) -> anyhow::Result<Phone> {
         let folder = TempDir::new()?;
         let (port, media) = (udp_port(), udp_port() & !1);
-        let scenario =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/call/answer-speak-press.xml");
-        fs::copy(scenario, folder.path().join("answer-speak-press.xml"))?;
+        let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/call");
+        fs::copy(scenarios.join(scenario), folder.path().join(scenario))?;
         fs::write(folder.path().join("speech.g711a"), speech())?;
         let mut command = Command::new("sipp");
         command
             .current_dir(folder.path())
-            .args(["-sf", "answer-speak-press.xml"])
+            .args(["-sf", scenario])
             .args(["-i", "127.0.0.1", "-nostdin"])
             .args(["-p", &port.to_string(), "-mp", &media.to_string()])
             .args(["-trace_err", "-error_file"])

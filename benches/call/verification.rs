@@ -18,7 +18,7 @@ const CALL: &str = "prompt_plays = 5\npause_between_plays = \"300ms\"\nlisten_fi
 
 /// Runs so many calls at that many a second and prints what they cost.
 pub async fn run(calls: u64, rate: u64) -> anyhow::Result<()> {
-    let phone = Phone::start()?;
+    let phone = Phone::start(phone::PRESSES)?;
     let wanted = Wanted {
         proxy: format!("127.0.0.1:{}", phone.port),
         trunk: "max_calls = 2000",

@@ -131,6 +131,14 @@ impl Classifier {
     pub fn feed(&mut self, mut samples: &[i16], alongside: Alongside) -> Option<AnsweredBy> {
         let before = self.answered_by;
         while !samples.is_empty() {
+            // A frame that comes in one piece is not copied.
+            if self.filled == 0
+                && let Some((frame, later)) = samples.split_first_chunk()
+            {
+                self.take(frame::look(frame, FAINT_DBM0), alongside);
+                samples = later;
+                continue;
+            }
             let take = samples.len().min(FRAME - self.filled);
             let (now, later) = samples.split_at(take);
             self.frame[self.filled..self.filled + take].copy_from_slice(now);

@@ -32,14 +32,8 @@ pub struct Frame {
 
 /// Looks at a frame; the tone is not looked for in what is quieter than `quiet_dbm0`.
 pub fn look(samples: &[i16; FRAME], quiet_dbm0: f32) -> Frame {
-    let mut x = [0f32; FRAME];
-    let mut energy = 0u64;
-    for (x, sample) in x.iter_mut().zip(samples) {
-        *x = f32::from(*sample);
-        let wide = i64::from(*sample);
-        energy += (wide * wide) as u64;
-    }
-    let level = dbm0((2.0 * energy as f32 / FRAME as f32).sqrt());
+    let x = samples.map(f32::from);
+    let level = dbm0((2.0 * dot(&x, &x) / FRAME as f32).sqrt());
     let tone_hz = if level < quiet_dbm0 { None } else { tone(&x) };
     Frame {
         dbm0: level,
@@ -89,7 +83,8 @@ fn tone(x: &[f32; FRAME]) -> Option<f32> {
 }
 
 /// Sum of products, in eight lanes so that it vectorises.
-fn dot(a: &[f32; INNER], b: &[f32; INNER]) -> f32 {
+fn dot<const N: usize>(a: &[f32; N], b: &[f32; N]) -> f32 {
+    const { assert!(N.is_multiple_of(8)) };
     let mut lanes = [0f32; 8];
     for (a, b) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
         for lane in 0..8 {

@@ -199,6 +199,14 @@ impl Detector {
         trace: &mut impl FnMut(Verdict),
     ) {
         while !samples.is_empty() {
+            // A frame that comes in one piece, as they do in packets of 20 ms, is not copied.
+            if self.filled == 0
+                && let Some((frame, later)) = samples.split_first_chunk()
+            {
+                self.take_frame(frame, sink, trace);
+                samples = later;
+                continue;
+            }
             let take = samples.len().min(FRAME - self.filled);
             let (now, later) = samples.split_at(take);
             self.frame[self.filled..self.filled + take].copy_from_slice(now);
@@ -210,9 +218,9 @@ impl Detector {
         }
     }
 
-    fn correlate(&self) -> Sums {
+    fn correlate(&self, frame: &[i16; FRAME]) -> Sums {
         let mut sums = [Sums::default()];
-        let frame = std::slice::from_ref(&self.frame);
+        let frame = std::slice::from_ref(frame);
         self.kernel.correlate(frame, self.least_energy, &mut sums);
         sums[0]
     }
@@ -301,12 +309,22 @@ impl Detector {
         }
     }
 
-    /// The frame is full: follows the key that sounds, then looks for a new one.
+    /// The frame that was collected is full.
     fn close_frame(&mut self, sink: &mut impl FnMut(Detection), trace: &mut impl FnMut(Verdict)) {
-        let sums = self.correlate();
         let frame = self.frame;
-        self.keep(&frame, &sums);
         self.filled = 0;
+        self.take_frame(&frame, sink, trace);
+    }
+
+    /// Follows the key that sounds, then looks for a new one.
+    fn take_frame(
+        &mut self,
+        frame: &[i16; FRAME],
+        sink: &mut impl FnMut(Detection),
+        trace: &mut impl FnMut(Verdict),
+    ) {
+        let sums = self.correlate(frame);
+        self.keep(frame, &sums);
         let admitted = self.gate.admits(&sums);
         self.judge_frame(&sums, admitted, sink, trace);
     }
