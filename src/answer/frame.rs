@@ -32,7 +32,10 @@ pub struct Frame {
 
 /// Looks at a frame; the tone is not looked for in what is quieter than `quiet_dbm0`.
 pub fn look(samples: &[i16; FRAME], quiet_dbm0: f32) -> Frame {
-    let x = samples.map(f32::from);
+    let mut x = [0f32; FRAME];
+    for (x, sample) in x.iter_mut().zip(samples) {
+        *x = f32::from(*sample);
+    }
     let level = dbm0((2.0 * dot(&x, &x) / FRAME as f32).sqrt());
     let tone_hz = if level < quiet_dbm0 { None } else { tone(&x) };
     Frame {
