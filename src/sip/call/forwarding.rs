@@ -111,7 +111,12 @@ fn significant(user: &str) -> Option<String> {
         return None;
     }
     let digits = number.chars().filter(char::is_ascii_digit);
-    let digits: String = digits.skip_while(|digit| *digit == '0').collect();
+    let mut digits: String = digits.skip_while(|digit| *digit == '0').collect();
+    // Mobile numbers of Mexico and Argentina have ten digits behind the country code and, as some
+    // networks write them, a 1 or a 9 before these.
+    if digits.len() == 13 && (digits.starts_with("521") || digits.starts_with("549")) {
+        digits.remove(2);
+    }
     (digits.len() >= TELLING_DIGITS).then_some(digits)
 }
 
@@ -162,6 +167,10 @@ mod tests {
             ("02079460000", "+44-20-7946-0000;phone-context=x", true),
             ("1234#442079460000", "+442079460000", true),
             ("+12125550123", "2125550123", true),
+            ("+5215512345678", "+525512345678", true),
+            ("+5215512345678", "5512345678", true),
+            ("+5491112345678", "+541112345678", true),
+            ("+5215512345678", "+521512345678", false),
             ("+12125550123", "+13125550123", false),
             ("2125550123", "3125550123", false),
             ("02079460000", "01079460000", false),
