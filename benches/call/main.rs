@@ -12,8 +12,9 @@
 //!
 //! Beside each stands the bare price of its packets: the same number of datagrams of the same
 //! length sent and received through loopback sockets by a loop that does nothing else; beside the
-//! verification also that of its two durable writes.
+//! verification also that of all its system calls at its pace.
 
+mod bare;
 mod gateway;
 mod peer;
 #[path = "../../tests/peers/mod.rs"]
@@ -23,8 +24,6 @@ mod process;
 mod signalling;
 mod verification;
 
-use std::io::{Seek, Write};
-use std::net::UdpSocket;
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
@@ -74,51 +73,4 @@ fn thread_time() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)
         .map(Duration::from)
         .unwrap_or_default()
-}
-
-/// CPU time of sending a datagram of that length over the loopback, and of receiving one, by
-/// system calls alone.
-fn bare(octets: usize) -> anyhow::Result<(Duration, Duration)> {
-    const AT_ONCE: u32 = 64;
-    const ROUNDS: u32 = 1_000;
-    let (ours, theirs) = (
-        UdpSocket::bind("127.0.0.1:0")?,
-        UdpSocket::bind("127.0.0.1:0")?,
-    );
-    let to = theirs.local_addr()?;
-    let datagram = vec![0x55; octets];
-    let mut buffer = vec![0; 65_535];
-    let (mut sending, mut receiving) = (Duration::ZERO, Duration::ZERO);
-    for _ in 0..ROUNDS {
-        let start = thread_time();
-        for _ in 0..AT_ONCE {
-            ours.send_to(&datagram, to)?;
-        }
-        let sent = thread_time();
-        for _ in 0..AT_ONCE {
-            theirs.recv_from(&mut buffer)?;
-        }
-        sending += sent - start;
-        receiving += thread_time() - sent;
-    }
-    Ok((sending / (AT_ONCE * ROUNDS), receiving / (AT_ONCE * ROUNDS)))
-}
-
-/// CPU time of appending two pages to a file and having them on the disk.
-fn durable() -> anyhow::Result<Duration> {
-    const ROUNDS: u32 = 500;
-    let mut file = tempfile::tempfile()?;
-    let pages = [0x55; 8_192];
-    // A file that grows by each write costs more than a log that is written over.
-    for _ in 0..ROUNDS {
-        file.write_all(&pages)?;
-    }
-    file.sync_all()?;
-    file.rewind()?;
-    let start = thread_time();
-    for _ in 0..ROUNDS {
-        file.write_all(&pages)?;
-        file.sync_data()?;
-    }
-    Ok((thread_time() - start) / ROUNDS)
 }

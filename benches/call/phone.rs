@@ -19,8 +19,6 @@ pub const LEAVES: &str = "answer-speak-leave.xml";
 /// How long the phone speaks before the key, in samples: 1.2 s. The key lasts 100 ms, and the goodbye
 /// 400 ms after it.
 const SPEAKS: usize = 9_600;
-/// Octets of an RTP packet of 20 ms.
-const OCTETS: usize = 172;
 
 /// SIPp, for as long as this is kept.
 pub struct Phone {
@@ -84,6 +82,6 @@ pub fn datagrams() -> anyhow::Result<u64> {
 /// CPU time of so many datagrams by system calls alone. Nearly every one has us at one end, half
 /// of them as the sender.
 pub fn alone(datagrams: f64) -> anyhow::Result<Duration> {
-    let (send, receive) = bare(OCTETS)?;
+    let (send, receive) = bare::datagram(bare::RTP)?;
     Ok((send + receive).mul_f64(datagrams / 2.0))
 }

@@ -87,7 +87,7 @@ pub async fn run() -> anyhow::Result<()> {
         "{answered} of {CALLS} calls were answered and {failed} failed"
     );
     let each = spent / CALLS as u32;
-    let (send, receive) = bare(OCTETS)?;
+    let (send, receive) = bare::datagram(OCTETS)?;
     let calls = send * SENT + receive * RECEIVED;
     println!(
         "signalling: {:.0} calls/CPU-second, {each:.1?} a call, {:.0} calls/s by the clock; \
