@@ -89,7 +89,7 @@ fn tone(x: &[f32; FRAME]) -> Option<f32> {
 fn dot<const N: usize>(a: &[f32; N], b: &[f32; N]) -> f32 {
     const { assert!(N.is_multiple_of(8)) };
     let mut lanes = [0f32; 8];
-    for (a, b) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
+    for (a, b) in a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0) {
         for lane in 0..8 {
             lanes[lane] += a[lane] * b[lane];
         }
