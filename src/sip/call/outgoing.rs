@@ -307,7 +307,8 @@ impl Call {
         };
         let mut dialog = Box::new(Dialog::from_response(response, seq));
         let state = std::mem::replace(&mut self.state, State::Over);
-        let challenged = self.auth.is_challenged().then_some(&*invite);
+        let authenticates = self.auth.is_challenged() && dialog.is_trusted(&self.sources);
+        let challenged = authenticates.then_some(&*invite);
         if !stray::acknowledge(context.layer, client, &dialog, challenged) {
             if matches!(state, State::Inviting(_)) {
                 self.tell_failed(context, CallFailure::Unusable, Some(response));
