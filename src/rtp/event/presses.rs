@@ -138,6 +138,10 @@ impl Press {
         if step <= next {
             return true;
         }
+        // Or one behind it, where the rest of this one was lost, and others perhaps.
+        if step >= LONGEST_SEGMENT && step % LONGEST_SEGMENT <= LOST_REPORTS {
+            return true;
+        }
         // The timestamp moves on with every report, and some were lost.
         let longer = u32::from(event.duration).checked_sub(self.duration);
         longer == Some(step)
@@ -443,6 +447,26 @@ mod tests {
             }
             assert_eq!(ear.keys(), both("#"), "{before} and {after} lost");
             assert_eq!(ear.presses.down(), None);
+        }
+    }
+
+    /// Segments are 8 s long: a key that is held for a minute, and of which seconds are lost.
+    #[test]
+    fn a_key_held_across_a_long_loss_is_one_press_wherever_its_segments_change() {
+        let reports = press('#', 480_000, 1_000);
+        for first in (1..reports.len() - 3).step_by(50) {
+            for lost in [50, 250, 500, 1_000] {
+                let mut ear = Ear::new();
+                for (n, report) in reports.iter().enumerate() {
+                    if (first..first + lost).contains(&n) && n + 1 < reports.len() {
+                        ear.now += Duration::from_millis(20);
+                        ear.presses.expire(ear.now);
+                    } else {
+                        ear.hear(report);
+                    }
+                }
+                assert_eq!(ear.keys().0, "#", "{lost} lost from {first}");
+            }
         }
     }
 
