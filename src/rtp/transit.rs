@@ -9,17 +9,24 @@ const HALF_WINDOW: u32 = 64;
 /// ... and over how long they have come. Both, so that neither a stalled network nor the burst
 /// that follows makes the window forget.
 const HALF_WINDOW_TIME: Duration = Duration::from_millis(1_280);
-/// A packet that seems to have been under way longer than this has a clock of its own.
-const LONGEST_DELAY: i64 = 10 * CLOCK_RATE as i64;
+/// How far the transits in a half window may lie apart for it to be believed: 100 ms. Packets that a
+/// stall has held up and that come faster than they were sent take ever less time, and the last of
+/// them would else seem to have come by the shortest way.
+const STEADY: i64 = CLOCK_RATE as i64 / 10;
+/// A packet that seems to have been under way longer than this has a clock of its own. As long as a
+/// stream may be configured to go without a packet.
+const LONGEST_DELAY: i64 = 120 * CLOCK_RATE as i64;
 
 /// The relative transit times of one source.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Transit {
     /// The first packet's arrival and timestamp, from which everything is counted.
     reference: Option<(Instant, u32)>,
-    /// The shortest transit in this and the previous half window, in samples.
+    /// The shortest transit in this half window and in those before it that still count, in samples.
     shortest: i64,
     shortest_before: Option<i64>,
+    /// The longest in this half window.
+    longest: i64,
     counted: u32,
     since: Option<Instant>,
     previous: i64,
@@ -47,6 +54,7 @@ impl Transit {
         let Some(transit) = self.of(timestamp, arrived) else {
             self.reference = Some((arrived, timestamp));
             self.shortest = 0;
+            self.longest = 0;
             self.counted = 1;
             self.since = Some(arrived);
             return;
@@ -60,11 +68,17 @@ impl Transit {
             .is_some_and(|since| arrived.saturating_duration_since(since) >= HALF_WINDOW_TIME);
         if self.counted >= HALF_WINDOW && long {
             self.since = Some(arrived);
-            self.shortest_before = Some(self.shortest);
+            let is_steady = self.longest.saturating_sub(self.shortest) <= STEADY;
+            self.shortest_before = match self.shortest_before {
+                Some(before) if !is_steady => Some(before.min(self.shortest)),
+                _ => Some(self.shortest),
+            };
             self.shortest = transit;
+            self.longest = transit;
             self.counted = 0;
         }
         self.shortest = self.shortest.min(transit);
+        self.longest = self.longest.max(transit);
         self.counted += 1;
     }
 
@@ -136,6 +150,38 @@ mod tests {
         for n in 100..200u32 {
             transit.observe(n * 160, burst);
             assert_eq!(transit.undelayed(n * 160, burst), start + FRAME * n);
+        }
+    }
+
+    #[test]
+    fn what_a_stall_has_held_up_never_looks_fresh_however_slowly_it_comes() {
+        let start = Instant::now();
+        for (stall, pace) in [
+            (9, 2),
+            (9, 4),
+            (9, 10),
+            (12, 1),
+            (30, 5),
+            (60, 2),
+            (100, 10),
+        ] {
+            let mut transit = Transit::default();
+            for n in 0..100u32 {
+                transit.observe(n * 160, start + FRAME * n);
+            }
+            let mut n = 100u32;
+            let mut now = start + FRAME * n + Duration::from_secs(stall);
+            // The packets come at a multiple of the pace at which they were sent, until none waits.
+            while start + FRAME * n < now && n < 10_000 {
+                transit.observe(n * 160, now);
+                let sent = start + FRAME * n;
+                assert_eq!(transit.undelayed(n * 160, now), sent, "{stall} {pace} {n}");
+                now += FRAME / pace;
+                n += 1;
+                if pace == 1 && n > 150 {
+                    break;
+                }
+            }
         }
     }
 

@@ -9,8 +9,9 @@ use crate::dtmf::Digit;
 
 /// Bodies beyond this are no key press.
 const LONGEST_BODY: usize = 256;
-/// A press that claims to be longer is taken as this long: the claim moves its beginning back.
-const LONGEST_PRESS: Duration = Duration::from_secs(10);
+/// A press that claims to be longer is taken as this long. The claim moves its beginning back, so
+/// no press within a call may be cut short: a key held since before the invitation would count.
+const LONGEST_PRESS: Duration = Duration::from_secs(3_600);
 
 /// One key press in an INFO request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,8 +109,13 @@ mod tests {
             ("application/dtmf-relay", "Signal=*", ('*', 0)),
             (
                 "application/dtmf-relay",
+                "Signal=#\r\nDuration=60000",
+                ('#', 60_000),
+            ),
+            (
+                "application/dtmf-relay",
                 "Signal=#\r\nDuration=999999999",
-                ('#', 10_000),
+                ('#', 3_600_000),
             ),
             ("application/dtmf", "#", ('#', 0)),
             ("application/dtmf", " d \r\n", ('D', 0)),

@@ -32,8 +32,9 @@ const TONE_APART: Duration = Duration::from_millis(500);
 const INFO_APART: Duration = Duration::from_secs(2);
 /// The length of a press whose INFO names none: what `application/dtmf-relay` bodies mostly say.
 const INFO_DURATION: Duration = Duration::from_millis(250);
-/// The longest press an INFO is believed to be of.
-const LONGEST_INFO: Duration = Duration::from_secs(10);
+/// The longest press an INFO is believed to be of: longer than any call, since a press taken for
+/// shorter than it was would seem to have begun later.
+const LONGEST_INFO: Duration = Duration::from_secs(3_600);
 
 /// One press of one key, reported once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -451,6 +452,17 @@ mod tests {
         assert_eq!(keys.info(HASH, None, t + ms(8_000)), None);
         keys.event_ended(HASH, t + ms(8_000));
         assert_eq!(keys.info(HASH, Some(ms(8_000)), t + ms(8_100)), None);
+    }
+
+    #[test]
+    fn an_info_of_a_long_press_never_makes_it_look_shorter() {
+        let t = Instant::now();
+        for held in [9, 10, 11, 60, 3_600] {
+            let mut keys = Keys::new(false);
+            let released = t + Duration::from_secs(held);
+            let key = keys.info(HASH, Some(Duration::from_secs(held)), released);
+            assert_eq!(key.unwrap().began, t, "{held}");
+        }
     }
 
     /// How a phone and the gateways before us make its presses heard.

@@ -45,7 +45,7 @@ pub struct Lines {
     pub stop: watch::Receiver<bool>,
 }
 
-/// Carries until it is told to stop and all calls have ended, or the grace is over.
+/// Carries until it is told to stop and all calls have ended and were reported, or the grace is over.
 ///
 /// # Errors
 /// When the socket fails for good.
@@ -71,13 +71,14 @@ pub async fn run(
         endpoint.handle_timeout(now);
         calls.on_deadline(&mut endpoint, now);
         settle(&mut carrier, &mut endpoint, &mut calls).await;
-        if let Some(until) = stopping
-            && (calls.is_empty() && endpoint.load().calls == 0 || now >= until)
-        {
-            break Ok(());
-        }
         if waiting.is_none() {
             waiting = report(&mut calls, &lines.reports);
+        }
+        let is_done = calls.is_empty() && endpoint.load().calls == 0 && waiting.is_none();
+        if let Some(until) = stopping
+            && (is_done || now >= until)
+        {
+            break Ok(());
         }
         let timers = endpoint.poll_timeout().map(|at| on_the_beat(began, at));
         let deadlines = [timers, calls.deadline(), stopping];
@@ -263,6 +264,14 @@ fn local_towards(target: SocketAddr, bound: SocketAddr) -> io::Result<SocketAddr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audio::PromptLibrary;
+    use crate::challenge::Reason;
+    use crate::phone::PhoneNumber;
+    use crate::sip::endpoint::EndpointConfig;
+    use crate::voice::media::{MediaConfig, MediaPlane};
+    use crate::voice::order::{CallOrder, CallRef, News};
+    use crate::voice::policy::CallPolicy;
+    use crate::voice::wire::Tap;
 
     #[tokio::test]
     async fn a_proxy_is_found_in_the_family_that_is_spoken() {
@@ -297,6 +306,63 @@ mod tests {
         }
         let days = ms(30 * 24 * 3_600_000) + Duration::from_nanos(1);
         assert_eq!(on_the_beat(began, days), ms(30 * 24 * 3_600_000 + 50));
+    }
+
+    #[tokio::test]
+    async fn every_end_is_told_before_the_task_ends() {
+        let here = SocketAddr::from(([127, 0, 0, 1], 0));
+        let carrier = Carrier::bind(here, Tap::default()).await.unwrap();
+        let (events, streams) = mpsc::channel(1);
+        let media = MediaConfig {
+            bind: here.ip(),
+            advertise: None,
+            ports: 26_080..=26_099,
+            shards: 1,
+            tap: Tap::default(),
+        };
+        let prompts = PromptLibrary::builtin(&"en-GB".parse().unwrap()).unwrap();
+        let calls = Calls::new(
+            CallPolicy::default(),
+            [],
+            Arc::new(prompts),
+            MediaPlane::start(media, events).unwrap(),
+        );
+        let us = Us {
+            bound: carrier.local(),
+            advertise: None,
+        };
+        let endpoint = Endpoint::new(EndpointConfig::new(us.bound), [7; 32]);
+        let (orders, commands) = mpsc::channel(8);
+        let (reports, mut told) = mpsc::channel(1);
+        let (stop_in, stop) = watch::channel(false);
+        // No such trunk: each order has its end at once, and there is room for one to be told.
+        for _ in 0..5 {
+            let order = CallOrder {
+                call: CallRef(uuid::Uuid::now_v7()),
+                to: PhoneNumber::parse("+442079460123").unwrap(),
+                trunk: "none".into(),
+                caller_id: None,
+                locale: "en-GB".into(),
+                time_left: Duration::from_secs(60),
+            };
+            orders.send(Command::Place(Box::new(order))).await.unwrap();
+        }
+        let lines = Lines {
+            commands,
+            reports,
+            streams,
+            stop,
+        };
+        let task = tokio::spawn(run(carrier, endpoint, calls, (Vec::new(), us), lines));
+        let mut ends = 0;
+        while let Some(report) = told.recv().await {
+            assert_eq!(report.news, News::Ended(Reason::TrunkUnavailable));
+            ends += 1;
+            stop_in.send_replace(true);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(ends, 5);
+        task.await.unwrap().unwrap();
     }
 
     #[test]

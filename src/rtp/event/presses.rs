@@ -25,7 +25,8 @@ const LOST_REPORTS: u32 = CLOCK_RATE / 5;
 const BETWEEN_PRESSES: u32 = CLOCK_RATE / 50;
 /// An older timestamp than this is no late packet but another clock.
 const LONGEST_LATE: u32 = 10 * CLOCK_RATE;
-/// A press that goes on when the source changes does so within this time.
+/// A press whose marker comes from another source behind this time is a new one, though the end of
+/// the one before was lost.
 const LONGEST_CHANGE: Duration = Duration::from_millis(200);
 
 /// A press has begun.
@@ -117,7 +118,7 @@ impl Press {
         }
         if name.ssrc != self.span.ssrc {
             let quiet = now.saturating_duration_since(self.heard);
-            return self.end != End::Said && quiet < LONGEST_CHANGE;
+            return self.end != End::Said && (!marker || quiet < LONGEST_CHANGE);
         }
         let step = name.timestamp.wrapping_sub(self.span.last);
         // It began while this one was down, and a key that is down cannot be pressed: senders that
@@ -136,6 +137,10 @@ impl Press {
             self.duration + BETWEEN_PRESSES
         };
         if step <= next {
+            return true;
+        }
+        // Or one behind it, where the rest of this one was lost, and others perhaps.
+        if step >= LONGEST_SEGMENT && step % LONGEST_SEGMENT <= LOST_REPORTS {
             return true;
         }
         // The timestamp moves on with every report, and some were lost.
@@ -446,6 +451,26 @@ mod tests {
         }
     }
 
+    /// Segments are 8 s long: a key that is held for a minute, and of which seconds are lost.
+    #[test]
+    fn a_key_held_across_a_long_loss_is_one_press_wherever_its_segments_change() {
+        let reports = press('#', 480_000, 1_000);
+        for first in (1..reports.len() - 3).step_by(50) {
+            for lost in [50, 250, 500, 1_000] {
+                let mut ear = Ear::new();
+                for (n, report) in reports.iter().enumerate() {
+                    if (first..first + lost).contains(&n) && n + 1 < reports.len() {
+                        ear.now += Duration::from_millis(20);
+                        ear.presses.expire(ear.now);
+                    } else {
+                        ear.hear(report);
+                    }
+                }
+                assert_eq!(ear.keys().0, "#", "{lost} lost from {first}");
+            }
+        }
+    }
+
     #[test]
     fn after_a_long_press_the_same_key_is_a_new_one_by_any_sign_of_it() {
         let long = press('#', 60_000, 1_000);
@@ -548,6 +573,31 @@ mod tests {
             .iter()
             .for_each(|r| ear.note_from(9, r));
         assert_eq!(ear.keys(), both("##"));
+    }
+
+    #[test]
+    fn a_held_key_stays_one_press_however_long_its_source_takes_to_change() {
+        for gap in [100, 250, 600, 5_000] {
+            for begins_anew in [false, true] {
+                let mut ear = Ear::new();
+                let reports = press('#', 32_000, 1_000);
+                reports[..50].iter().for_each(|r| ear.note(r));
+                ear.now += Duration::from_millis(gap);
+                let lapsed = ear.presses.expire(ear.now);
+                ear.ended.extend(lapsed.map(Digit::as_char));
+                let rest = match begins_anew {
+                    true => press('#', 16_000, 70_000).split_off(1),
+                    false => reports[60..].to_vec(),
+                };
+                rest.iter().for_each(|r| ear.note_from(8, r));
+                assert_eq!(ear.keys(), both("#"), "{gap} {begins_anew}");
+                // Its end was told, so the next is another.
+                press('#', 400, 500_000)
+                    .iter()
+                    .for_each(|r| ear.note_from(8, r));
+                assert_eq!(ear.keys(), both("##"), "{gap} {begins_anew}");
+            }
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::failure::Cause;
 use super::{Call, CallError, Context, State};
 use crate::sip::dialog::Dialog;
 use crate::sip::message::Method;
-use crate::sip::transaction::{Flow, Handle, NotBegun, Opening, Response, Usage, resend};
+use crate::sip::transaction::{Answers, Flow, Handle, NotBegun, Opening, Response, Usage, resend};
 
 impl Call {
     /// Sends the BYE of a confirmed dialog (RFC 3261 15.1.1). Whether it can be sent or not, we
@@ -45,7 +45,8 @@ impl Call {
         sent.map(|_| ())
     }
 
-    /// Sends a request through a dialog, with the answers to challenges heard before.
+    /// Sends a request through a dialog, with the answers to challenges heard before where it goes
+    /// to a host that is trusted with them.
     fn send_within(
         &mut self,
         context: &mut Context<'_>,
@@ -58,10 +59,13 @@ impl Call {
         let octets = body.map(|(_, octets)| octets).unwrap_or_default();
         let layer = &mut *context.layer;
         // An old nonce that can no longer be answered is asked for anew.
-        let answers = self
-            .auth
-            .answers(method, dialog.request_uri(), octets, || layer.random())
-            .unwrap_or_default();
+        let answers = match dialog.is_trusted(&self.sources) {
+            true => self
+                .auth
+                .answers(method, dialog.request_uri(), octets, || layer.random())
+                .unwrap_or_default(),
+            false => Answers::new(),
+        };
         let opening = self.within(method, usage, dialog.next_hop());
         let seq = dialog.next_seq();
         layer.begin(context.now, opening, |buffer, identity, cookie| {
@@ -101,7 +105,10 @@ impl Call {
             return;
         }
         let request = context.layer.take_request(client);
-        if matches!(code, 401 | 407) && self.auth.hear(code, response.message).is_ok() {
+        if matches!(code, 401 | 407)
+            && dialog.is_trusted(&self.sources)
+            && self.auth.hear(code, response.message).is_ok()
+        {
             let opening = Opening {
                 method: Method::Bye,
                 usage: Usage::Bye(self.id.0),
@@ -150,7 +157,10 @@ impl Call {
         let State::Confirmed(dialog) = &mut self.state else {
             return;
         };
-        if matches!(code, 401 | 407) && self.auth.hear(code, response.message).is_ok() {
+        if matches!(code, 401 | 407)
+            && dialog.is_trusted(&self.sources)
+            && self.auth.hear(code, response.message).is_ok()
+        {
             let opening = Opening {
                 method: Method::Info,
                 usage: Usage::Info(self.id.0),

@@ -19,6 +19,8 @@ const FIRST_SEQ: u32 = 1;
 const MOST_EARLY: usize = 8;
 /// Most provisional bodies told of.
 const MOST_PROGRESS: u8 = 8;
+/// Most PRACKs for one fork: a phone that rings has no use for a tenth of them.
+const MOST_PRACKS: u32 = 32;
 /// Most octets of an answer that is kept until the 2xx; ten times what a phone's audio takes.
 const MOST_ANSWER: usize = 4096;
 /// The longest that anything may ring.
@@ -30,8 +32,8 @@ const RANG_OUT: &str = "Q.850;cause=19;text=\"No answer\"";
 struct Early {
     tag: Box<str>,
     remote_seq: Option<u32>,
-    /// The last reliable provisional response that was acknowledged (RFC 3262 4).
-    reliable: Option<(u32, Box<Dialog>)>,
+    /// The last reliable provisional response that was acknowledged (RFC 3262 4), if one was.
+    reliable: Option<(Option<u32>, Box<Dialog>)>,
     /// The answer in the first of them that had one: it counts, and need not be repeated in the
     /// 2xx (RFC 3262 5, RFC 6337 2.2).
     answer: Option<Box<[u8]>>,
@@ -262,18 +264,18 @@ impl Call {
         let Some(early) = inviting.early.iter_mut().find(|early| *tag == *early.tag) else {
             return;
         };
-        match &mut early.reliable {
-            // The same again is the PRACK's affair; one out of order is not acknowledged.
-            Some((last, _)) if last.checked_add(1) != Some(number) => return,
-            Some((last, _)) => *last = number,
-            None => {
-                let dialog = Dialog::from_response(response, invite_seq);
-                early.reliable = Some((number, Box::new(dialog)));
-            }
-        }
-        let Some((_, dialog)) = &mut early.reliable else {
+        let (last, dialog) = early.reliable.get_or_insert_with(|| {
+            let dialog = Dialog::from_response(response, invite_seq);
+            (None, Box::new(dialog))
+        });
+        // The same again is the PRACK's affair; one out of order is not acknowledged.
+        if last.is_some_and(|last| last.checked_add(1) != Some(number)) {
             return;
-        };
+        }
+        // The room beyond the limit is for what ends calls.
+        if context.layer.is_full() || dialog.local_seq().saturating_sub(invite_seq) >= MOST_PRACKS {
+            return;
+        }
         let opening = Opening {
             method: Method::Prack,
             usage: Usage::Unwatched,
@@ -282,7 +284,7 @@ impl Call {
             account: None,
         };
         let seq = dialog.next_seq();
-        // Without room the gateway repeats itself, and the next RSeq waits for this one.
+        // Without room the gateway repeats itself and gets it then; the next RSeq waits for this one.
         let sent = context
             .layer
             .begin(context.now, opening, |buffer, identity, cookie| {
@@ -291,6 +293,7 @@ impl Call {
                 writer.finish()
             });
         if sent.is_ok() {
+            *last = Some(number);
             early.keep_answer(response.message);
         }
     }
@@ -304,7 +307,8 @@ impl Call {
         };
         let mut dialog = Box::new(Dialog::from_response(response, seq));
         let state = std::mem::replace(&mut self.state, State::Over);
-        let challenged = self.auth.is_challenged().then_some(&*invite);
+        let authenticates = self.auth.is_challenged() && dialog.is_trusted(&self.sources);
+        let challenged = authenticates.then_some(&*invite);
         if !stray::acknowledge(context.layer, client, &dialog, challenged) {
             if matches!(state, State::Inviting(_)) {
                 self.tell_failed(context, CallFailure::Unusable, Some(response));

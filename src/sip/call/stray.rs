@@ -40,7 +40,9 @@ pub(crate) fn end_stray(layer: &mut Layer, now: Instant, client: Handle, respons
         return;
     };
     let mut dialog = Dialog::from_response(response, response.cseq.number);
-    let first_ack = layer.first_ack(client).map(<[u8]>::to_vec);
+    let is_trusted = dialog.is_trusted(&sources);
+    let first_ack = layer.first_ack(client).filter(|_| is_trusted);
+    let first_ack = first_ack.map(<[u8]>::to_vec);
     if !acknowledge(layer, client, &dialog, first_ack.as_deref()) {
         return;
     }
@@ -49,7 +51,7 @@ pub(crate) fn end_stray(layer: &mut Layer, now: Instant, client: Handle, respons
         usage: Usage::Stray,
         flow: dialog.next_hop(),
         sources,
-        account,
+        account: account.filter(|_| is_trusted),
     };
     let seq = dialog.next_seq();
     // Without room for the transaction the fork ends when its own timers do.

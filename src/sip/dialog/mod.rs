@@ -12,7 +12,7 @@ pub use id::DialogId;
 use route::RouteSet;
 
 use crate::sip::message::{Message, Method, Name, Writer};
-use crate::sip::transaction::{Cookie, Flow, Identity, Received, Response};
+use crate::sip::transaction::{Cookie, Flow, Identity, Received, Response, Sources};
 
 /// Why a message sets up no dialog that could be spoken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -151,6 +151,13 @@ impl Dialog {
     /// Where the peer was heard from when the dialog was set up.
     pub(crate) fn heard_from(&self) -> Flow {
         self.heard_from
+    }
+
+    /// Whether our requests go to a host whose word counts in the call. Credentials are for no
+    /// other: the phone itself may have asked to be spoken to past the carrier, and could guess
+    /// the password by what it is sent.
+    pub(crate) fn is_trusted(&self, sources: &Sources) -> bool {
+        sources.believe(self.next_hop.remote.ip(), self.heard_from.remote.ip())
     }
 
     /// The Request-URI of our requests: the digest is made over it.

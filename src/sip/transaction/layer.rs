@@ -62,7 +62,7 @@ pub(crate) struct Layer {
     pub(super) index: ByFingerprint<Handle>,
     pub(super) merged: ByFingerprint<Handle>,
     pub(super) prints: Fingerprinter,
-    /// New INVITEs stop here; requests of running calls go on to the slab's own limit.
+    /// New INVITEs and PRACKs stop here; what ends calls goes on to the slab's own limit.
     pub(super) most_clients: usize,
     outbox: VecDeque<Transmit>,
     pool: Vec<Vec<u8>>,
@@ -149,7 +149,7 @@ impl Layer {
         self.servers.len()
     }
 
-    /// Whether a new INVITE finds no room.
+    /// Whether a new INVITE or a PRACK finds no room.
     pub(crate) fn is_full(&self) -> bool {
         self.clients.len() >= self.most_clients
     }

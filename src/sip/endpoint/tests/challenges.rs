@@ -264,6 +264,47 @@ fn a_reused_nonce_that_the_bye_is_refused_for_is_asked_for_anew() {
     line.assert_clean();
 }
 
+/// A phone that is spoken to past the carrier learns nothing to guess the password by.
+#[test]
+fn a_stranger_gets_no_answer_to_its_challenge() {
+    let past_the_carrier = "Contact: <sip:phone@203.0.113.66:5060>\r\n";
+    let secrets = |sent: &[Sent]| -> Vec<String> {
+        let fields = sent.iter().flat_map(|sent| {
+            [Name::Authorization, Name::ProxyAuthorization].map(|name| sent.field(name))
+        });
+        fields.filter(|field| !field.is_empty()).collect()
+    };
+    let theirs = Demand {
+        realm: "phone".into(),
+        algorithm: Algorithm::MD5,
+        ..demand("chosen")
+    };
+    for challenged in [false, true] {
+        let mut line = Line::new();
+        let (call, mut invite) = dial(&mut line);
+        if challenged {
+            line.hear(&demanding(&invite, 407, &demand("n1")));
+            invite = line.sent().remove(1);
+        }
+        line.hear(&invite.reply(200, "phone", past_the_carrier, ANSWER));
+        let ack = line.sent_one("ACK");
+        assert_eq!(ack.to, address(STRANGER));
+        line.endpoint.hang_up(line.now, call).expect("up");
+        let bye = line.sent_one("BYE");
+        assert_eq!(bye.to, address(STRANGER));
+        line.hear_from(STRANGER, &demanding(&bye, 401, &theirs));
+        // A fork that answers later, and is hung up.
+        line.hear(&invite.reply(200, "hall", past_the_carrier, ANSWER));
+        let mut sent = line.sent();
+        let stray = sent.pop().expect("a BYE");
+        assert_eq!(stray.kind(), "BYE");
+        line.hear_from(STRANGER, &demanding(&stray, 401, &theirs));
+        sent.extend([ack, bye, stray]);
+        sent.extend(line.sent());
+        assert_eq!(secrets(&sent), [""; 0], "challenged: {challenged}");
+    }
+}
+
 #[test]
 fn the_bye_of_a_stray_fork_is_authenticated_too() {
     let mut line = Line::new();

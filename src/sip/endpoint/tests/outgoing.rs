@@ -351,6 +351,41 @@ fn a_gateway_that_insists_on_prack_gets_it() {
     assert_eq!(line.sent_one("BYE").field(Name::CSeq), "4 BYE");
 }
 
+/// The room beyond the limit is for what ends calls: no gateway's insistence uses it up.
+#[test]
+fn reliable_responses_take_no_room_from_a_bye() {
+    let mut line = Line::with(|config| {
+        config.max_calls = 2;
+        config.max_transactions = 2;
+    });
+    let (up, _, _) = line.dial_answered();
+    let (_, invite) = line.dial();
+    let reliable = |number: u32| format!("{CONTACT}Require: 100rel\r\nRSeq: {number}\r\n");
+    for number in 1..=10 {
+        line.hear(&invite.reply(183, "gw", &reliable(number), ANSWER));
+    }
+    line.sent();
+    line.endpoint.hang_up(line.now, up).expect("up");
+    line.sent_one("BYE");
+    // Once there is room, the gateway that repeats itself gets its PRACK.
+    line.pass(secs(33));
+    line.sent();
+    line.hear(&invite.reply(183, "gw", &reliable(1), ANSWER));
+    assert_eq!(line.sent_one("PRACK").field(Name::RAck), "1 1 INVITE");
+}
+
+#[test]
+fn a_gateway_that_never_stops_insisting_is_not_listened_to_for_ever() {
+    let mut line = Line::new();
+    let (_, invite) = line.dial();
+    for number in 1..=1_000 {
+        let fields = format!("{CONTACT}Require: 100rel\r\nRSeq: {number}\r\n");
+        line.hear(&invite.reply(183, "gw", &fields, ""));
+    }
+    let pracks = line.sent().len();
+    assert!((16..=64).contains(&pracks), "{pracks}");
+}
+
 /// RFC 3262 5: the answer came in a reliable 183 and is not repeated.
 #[test]
 fn an_answer_in_a_reliable_provisional_response_counts_once_the_call_is_answered() {
