@@ -105,6 +105,7 @@ fn every_key_is_read() {
         domain = "example.net"
         username = "me"
         password = "secret"
+        realm = "carrier"
         caller_id = "+442079460000"
         codecs = ["PCMU", "PCMA"]
         latch = true
@@ -226,6 +227,7 @@ fn every_key_is_read() {
         (&*credentials.username, credentials.password.as_str()),
         ("me", "secret")
     );
+    assert_eq!(credentials.realm.as_deref(), Some("carrier"));
     assert_eq!(trunk.caller_id.as_deref(), Some("+442079460000"));
     assert_eq!(trunk.codecs, [Codec::Pcmu, Codec::Pcma]);
     assert_eq!((trunk.latch, trunk.max_calls, trunk.plus), (true, 9, false));
@@ -421,6 +423,10 @@ fn a_mistake_names_its_place_and_fix() {
         (
             "[trunk.a]\nproxy = 'x'\npassword = 'hunter2'",
             "r.toml:3:1: `password` is given without `username`",
+        ),
+        (
+            "[trunk.a]\nproxy = 'x'\nrealm = 'r'",
+            "r.toml:3:9: `realm` is given without `username`",
         ),
         (
             "[trunk.a]\nproxy = 'x'\nusername = 'u'\npassword = 'hunter2'\npassword_file = 'f'",

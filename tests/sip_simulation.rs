@@ -253,6 +253,7 @@ impl World {
             invitation.credentials = Some(Arc::new(Account {
                 username: Arc::from("bank"),
                 password: password.to_owned().into(),
+                realm: None,
             }));
         }
         invitation.ring_time = Duration::from_millis(self.between(1_000, 30_000));

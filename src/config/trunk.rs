@@ -101,10 +101,22 @@ fn credentials(section: &Section<'_>, folder: &Path) -> Option<Arc<Account>> {
         |text| fits_line(text).then(|| Arc::<str>::from(text)),
     );
     let password = secret::read(section, "password", "password_file", folder, fits_line);
+    let realm = section.read(
+        "realm",
+        "the realm that the carrier names when it asks for your account, in quotes",
+        |text| fits_line(text).then(|| Arc::<str>::from(text)),
+    );
+    if let Some(realm) = &realm
+        && section.place_of("username") == section.place()
+    {
+        let fault = Fault::new(realm.place.clone(), "`realm` is given without `username`");
+        section.fault(fault.help("add `username`, or remove `realm`"));
+    }
     match (username, password) {
         (Some(username), Secret::Given(password)) => Some(Arc::new(Account {
             username: username.value,
             password,
+            realm: realm.map(|at| at.value),
         })),
         (Some(_), Secret::Absent) => {
             let fault = Fault::new(
@@ -207,6 +219,7 @@ pub(super) fn show(trunk: &Trunk) -> Shown {
         .with("domain", &*trunk.domain)
         .with("username", credentials.map(|c| &*c.username))
         .with("password", credentials.map(|_| "********"))
+        .with("realm", credentials.and_then(|c| c.realm.as_deref()))
         .with("caller_id", trunk.caller_id.as_deref())
         .with("codecs", codecs)
         .with("latch", trunk.latch)

@@ -18,7 +18,7 @@ pub(crate) struct Authenticator {
     sessions: Option<Box<Sessions>>,
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Sessions {
     server: Session,
     proxy: Session,
@@ -54,10 +54,17 @@ impl Authenticator {
     /// Notes the challenge of a 401 or 407. An error where another try has no point: we have no
     /// account, know nothing that is asked for, or were refused with what we have.
     pub(crate) fn hear(&mut self, code: u16, response: &Message<'_>) -> Result<(), DigestError> {
-        if self.account.is_none() {
+        let Some(account) = &self.account else {
             return Err(DigestError::Refused);
-        }
-        let sessions = self.sessions.get_or_insert_default();
+        };
+        let session = || Session::within(account.realm.clone());
+        let sessions = self.sessions.get_or_insert_with(|| {
+            Box::new(Sessions {
+                server: session(),
+                proxy: session(),
+                tries: 0,
+            })
+        });
         sessions.tries += 1;
         if sessions.tries > MOST_TRIES {
             return Err(DigestError::Refused);

@@ -36,6 +36,14 @@ pub fn challenges(
 pub fn strongest<'a>(
     values: impl IntoIterator<Item = &'a str>,
 ) -> Result<Challenge<'a>, DigestError> {
+    strongest_of(values, None)
+}
+
+/// As [`strongest`], among the challenges of this realm if one is given.
+pub(super) fn strongest_of<'a>(
+    values: impl IntoIterator<Item = &'a str>,
+    realm: Option<&str>,
+) -> Result<Challenge<'a>, DigestError> {
     let mut best: Option<Challenge<'a>> = None;
     let mut reason = DigestError::NoDigest;
     for value in values {
@@ -45,6 +53,9 @@ pub fn strongest<'a>(
                 for challenge in all {
                     match challenge {
                         Err(error) => reason = error,
+                        Ok(challenge) if realm.is_some_and(|realm| *realm != *challenge.realm) => {
+                            reason = DigestError::OtherRealm;
+                        }
                         Ok(challenge) => {
                             let is_stronger = best.as_ref().is_none_or(|b| {
                                 challenge.algorithm.strength() > b.algorithm.strength()

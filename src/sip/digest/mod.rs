@@ -71,6 +71,9 @@ pub enum DigestError {
     /// There is no Digest challenge (or answer) in it.
     #[error("no Digest scheme in the authentication header field")]
     NoDigest,
+    /// No challenge is of the realm that the account is for.
+    #[error("no challenge is of the account's realm")]
+    OtherRealm,
     /// A parameter that must be there is missing.
     #[error("the authentication header field lacks {0}")]
     Missing(&'static str),

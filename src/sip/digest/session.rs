@@ -1,8 +1,9 @@
 //! A nonce used more than once: its count, and when to give up.
 
 use std::fmt;
+use std::sync::Arc;
 
-use super::challenge::{Challenge, strongest};
+use super::challenge::{Challenge, strongest_of};
 use super::{Credentials, DigestError, Request};
 
 /// Most challenges answered for one request: the first, and nonces that went stale on the way.
@@ -15,6 +16,8 @@ const MAX_ANSWERS: u8 = 3;
 /// `Ok` send the request again with a new authorization.
 #[derive(Clone, Default)]
 pub struct Session {
+    /// Challenges of another realm are not answered, if one is named.
+    realm: Option<Arc<str>>,
     challenge: Option<Challenge<'static>>,
     /// Requests sent with the nonce.
     count: u32,
@@ -28,19 +31,29 @@ impl Session {
         Session::default()
     }
 
+    /// One that answers for a realm alone, if one is named: the password of an account is not for
+    /// whoever asks.
+    pub fn within(realm: Option<Arc<str>>) -> Session {
+        Session {
+            realm,
+            ..Session::default()
+        }
+    }
+
     /// Another request begins; what was tried for the last does not count any more.
     pub fn begin(&mut self) {
         self.answers = 0;
     }
 
-    /// Takes the challenges of a 401 or 407. [`DigestError::Refused`] if the credentials were
+    /// Takes the challenges of a 401 or 407. [`DigestError::OtherRealm`] if none is of the realm that is
+    /// answered for; [`DigestError::Refused`] if the credentials were
     /// tried with this realm for this request already, unless the server says that only the nonce
     /// was stale, a few times at most.
     pub fn challenged<'a>(
         &mut self,
         values: impl IntoIterator<Item = &'a str>,
     ) -> Result<(), DigestError> {
-        let challenge = strongest(values)?;
+        let challenge = strongest_of(values, self.realm.as_deref())?;
         let tried = self.answers > 0
             && self
                 .challenge

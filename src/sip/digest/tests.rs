@@ -420,6 +420,27 @@ fn a_session_counts_and_gives_up() {
 }
 
 #[test]
+fn an_account_of_a_realm_answers_that_one_alone() {
+    let stronger = "Digest realm=\"phone\", nonce=\"1\", algorithm=SHA-256, \
+                    Digest realm=\"carrier\", nonce=\"2\"";
+    let mut session = Session::within(Some("carrier".into()));
+    assert_eq!(
+        session.challenged(["Digest realm=\"phone\", nonce=\"1\""]),
+        Err(DigestError::OtherRealm)
+    );
+    assert!(!session.is_challenged());
+    assert_eq!(session.challenged([stronger]), Ok(()));
+    let answer = session.authorization(&ALICE, &invite(), "c");
+    let answer = answer.expect("answered").expect("challenged");
+    assert_eq!(param(&answer, "nonce").as_deref(), Some("2"));
+    // Realms are compared letter by letter (RFC 3261 22.1).
+    assert_eq!(
+        session.challenged(["Digest realm=\"Carrier\", nonce=\"3\""]),
+        Err(DigestError::OtherRealm)
+    );
+}
+
+#[test]
 fn no_secret_in_debug() {
     let posed = demand("SHA-256", "auth");
     let header = posed.header().expect("written");

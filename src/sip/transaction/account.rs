@@ -14,6 +14,10 @@ pub struct Account {
     pub username: Arc<str>,
     /// The password, wiped when dropped.
     pub password: Zeroizing<String>,
+    /// The realm it is for (RFC 3261 22.1): challenges of others are not answered. `None` answers
+    /// whoever asks, the phone whose challenge the carrier passes on as well, and that one could guess
+    /// the password by the answer.
+    pub realm: Option<Arc<str>>,
 }
 
 impl Account {

@@ -8,6 +8,7 @@ pub(super) fn account(password: &str) -> Arc<Account> {
     Arc::new(Account {
         username: Arc::from("bank"),
         password: password.to_owned().into(),
+        realm: None,
     })
 }
 
@@ -262,6 +263,35 @@ fn a_reused_nonce_that_the_bye_is_refused_for_is_asked_for_anew() {
     line.hear(&again.reply(200, "", "", ""));
     line.events();
     line.assert_clean();
+}
+
+/// With the realm known, a phone whose challenge the carrier passes on learns no more.
+#[test]
+fn a_challenge_of_another_realm_is_a_refusal() {
+    for code in [401, 407] {
+        let mut line = Line::new();
+        let (_, invite) = line.dial_with(|invitation| {
+            invitation.credentials = Some(Arc::new(Account {
+                realm: Some("carrier.example".into()),
+                ..Account::clone(&account("secret"))
+            }));
+        });
+        line.hear(&demanding(&invite, 407, &demand("n1")));
+        let [ack, invite] = line.sent().try_into().expect("two");
+        assert_eq!(ack.kind(), "ACK");
+        assert!(!invite.field(Name::ProxyAuthorization).is_empty());
+        let theirs = Demand {
+            realm: "phone".into(),
+            ..demand("chosen")
+        };
+        line.hear(&demanding(&invite, code, &theirs));
+        assert_eq!(line.sent_one("ACK").field(Name::Authorization), "");
+        let (failure, status) = refused_with(&mut line);
+        assert_eq!(
+            (failure, status),
+            (CallFailure::CredentialsRefused, Some(code))
+        );
+    }
 }
 
 /// A phone that is spoken to past the carrier learns nothing to guess the password by.
