@@ -157,7 +157,10 @@ mod tests {
             used.dedup();
             used.len()
         };
-        assert_eq!((used(128), used(129), used(640), used(2_560)), (1, 2, 5, 20));
+        assert_eq!(
+            (used(128), used(129), used(640), used(2_560)),
+            (1, 2, 5, 20)
+        );
         let loads = wheel.slots.iter().map(Vec::len);
         assert_eq!((loads.clone().min(), loads.max()), (Some(160), Some(160)));
         for (stream, slot) in slots.iter().enumerate() {
