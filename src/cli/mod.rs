@@ -102,8 +102,12 @@ fn workers() -> usize {
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        let cause = cause.downcast_ref::<std::io::Error>();
-        cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+        let kind = match cause.downcast_ref::<serde_json::Error>() {
+            // It names no source.
+            Some(json) => json.io_error_kind(),
+            None => cause.downcast_ref::<std::io::Error>().map(|io| io.kind()),
+        };
+        kind == Some(std::io::ErrorKind::BrokenPipe)
     })
 }
 
@@ -179,4 +183,33 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     tracing::info!("stopping");
     service.stop().await;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_reader_who_has_read_enough_is_no_error() {
+        struct Closed(io::ErrorKind);
+        impl io::Write for Closed {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(self.0.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        for (kind, is_fine) in [
+            (io::ErrorKind::BrokenPipe, true),
+            (io::ErrorKind::StorageFull, false),
+        ] {
+            let plain = anyhow::Error::from(io::Error::from(kind)).context("while writing");
+            let json = serde_json::to_writer(Closed(kind), &1).unwrap_err();
+            assert_eq!(is_broken_pipe(&plain), is_fine);
+            assert_eq!(is_broken_pipe(&json.into()), is_fine);
+        }
+    }
 }
