@@ -5,7 +5,7 @@ mod peers;
 
 use std::fs;
 use std::process::{Command, Output};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -81,10 +81,33 @@ fn an_approval_is_drawn_captured_and_heard_again() {
 #[test]
 fn a_refusal_is_the_exit_code() {
     let folder = TempDir::new().expect("a folder");
+    let begun = Instant::now();
     let output = call("busy", &folder);
+    // Nothing follows the ACK, and nothing is waited for.
+    assert!(begun.elapsed() < Duration::from_secs(8));
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let ladder = String::from_utf8_lossy(&output.stdout);
     assert!(ladder.contains("● Failed: busy"), "{ladder}");
+}
+
+/// Blocked numbers cost money and trust: no command calls or texts them.
+#[test]
+fn what_the_guard_blocks_is_neither_called_nor_texted() {
+    let folder = TempDir::new().expect("a folder");
+    for command in [&["call", "+449091234567"][..], &["text", "+449091234567"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_ringtrue"))
+            .current_dir(folder.path())
+            .args(command)
+            .output()
+            .expect("ringtrue runs");
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(output.stdout.is_empty(), "{output:?}");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            told.contains("[guard] in the configuration: numbers of this kind are not called"),
+            "{told}"
+        );
+    }
 }
 
 #[test]

@@ -163,6 +163,39 @@ fn run(arguments: &[&str]) -> (String, String) {
     (String::from_utf8(out).unwrap(), format!("{code:?}"))
 }
 
+/// What [guard] blocks is not called, whatever the rules say, and that is what is told.
+#[test]
+fn the_command_asks_the_guard() {
+    let folder = folder(&[
+        (
+            "a.toml",
+            "[[rule]]\nprefix = '+'\ntrunk = 'sandbox'\nlocale = 'en-GB'\n",
+        ),
+        ("config", "[dialplan]\ndir = '.'\n"),
+    ]);
+    let config = folder.path().join("config");
+    let explain = |number: &str, format: &str| {
+        let words = ["dialplan", "explain", number, "--format", format];
+        let line = Line::try_parse_from(words).unwrap();
+        let mut out = Vec::new();
+        let code = cli::dialplan::run(&line.dialplan, Some(&config), &mut out).unwrap();
+        (String::from_utf8(out).unwrap(), format!("{code:?}"))
+    };
+    let (out, ended) = explain("+449091234567", "text");
+    assert_eq!(ended, code(1));
+    assert!(
+        out.contains("\n  blocked    blocked_kind: numbers of this kind are not called"),
+        "{out}"
+    );
+    let (out, ended) = explain("+881612345678", "json");
+    assert_eq!(ended, code(1));
+    let answer: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(answer["blocked"]["code"], "blocked_prefix");
+    let (out, ended) = explain("+442079460123", "text");
+    assert_eq!(ended, code(0));
+    assert!(!out.contains("blocked"), "{out}");
+}
+
 fn code(code: u8) -> String {
     format!("{:?}", ExitCode::from(code))
 }

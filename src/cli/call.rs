@@ -38,13 +38,14 @@ pub struct CallArgs {
 /// Places the call. The outcome decides the exit code.
 ///
 /// # Errors
-/// When the call cannot be placed at all, or the file not be written.
+/// When the number is never called, the call cannot be placed at all, or the file not be written.
 pub async fn run(
     args: CallArgs,
     config: &Config,
     out: &mut (dyn Write + Send),
 ) -> anyhow::Result<Outcome> {
     let (tap, mut wire) = Tap::open(WATCHED);
+    config.guard.screen(&args.number).context(super::GUARDED)?;
     let mut config = config.clone();
     // Beside a running service the usual port is taken; a call of one's own needs none.
     config.sip.bind.set_port(0);

@@ -50,6 +50,9 @@ enum Command {
     /// Show one verification with nothing but this program.
     Demo(demo::DemoArgs),
     /// Place one verification call and draw its SIP ladder.
+    ///
+    /// Ends with 0 if the person confirmed, 2 if not or the configuration is faulty, 1 if there was no
+    /// call.
     Call(call::CallArgs),
     /// Send one text and print its SMPP PDUs.
     Text(text::TextArgs),
@@ -162,6 +165,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     }
     Ok(ExitCode::SUCCESS)
 }
+
+/// Said before why a number is never called or texted.
+const GUARDED: &str = "[guard] in the configuration";
 
 fn administer(config: &Config) -> anyhow::Result<Sqlite> {
     let metrics = StoreMetrics::default();
