@@ -101,13 +101,11 @@ pub async fn run(
     };
     // The goodbye and the BYE follow the outcome.
     let until = tokio::time::Instant::now() + Duration::from_secs(10);
-    while let Ok(Some(datagram)) = tokio::time::timeout_at(until, wire.recv()).await {
-        let last = datagram.bytes.starts_with(b"SIP/2.0 200")
-            && datagram.bytes.windows(4).any(|word| word == b" BYE");
-        draw(&mut ladder, &mut capture, Some(datagram))?;
-        if last {
+    while !ladder.is_over() {
+        let Ok(Some(datagram)) = tokio::time::timeout_at(until, wire.recv()).await else {
             break;
-        }
+        };
+        draw(&mut ladder, &mut capture, Some(datagram))?;
     }
     voice.stop().await;
     if let Some(file) = &args.svg {

@@ -119,6 +119,9 @@ async fn call(
             }
             () = tokio::time::sleep_until(until) => break,
         }
+        if answer.is_some() && ladder.is_over() {
+            break;
+        }
     }
     let answer = answer.context("no outcome in 90 s")?;
     client.show("GET", &path, "", &answer, out)
