@@ -4,9 +4,12 @@
 mod peers;
 
 use std::fs;
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use peers::{Sipp, short_prompts};
@@ -15,6 +18,14 @@ const NUMBER: &str = "+447400123456";
 
 /// Runs `ringtrue call` against `scenario`; files go to `folder`.
 fn call(scenario: &str, folder: &TempDir) -> Output {
+    let (phone, mut ringtrue) = against(scenario, folder);
+    let output = ringtrue.output().expect("ringtrue runs");
+    phone.succeeds();
+    output
+}
+
+/// The phone, and the command that calls it.
+fn against(scenario: &str, folder: &TempDir) -> (Sipp, Command) {
     let phone = Sipp::start(scenario, Duration::from_millis(1_500));
     let at = folder.path();
     short_prompts(&at.join("prompts/en-GB"));
@@ -30,13 +41,37 @@ fn call(scenario: &str, folder: &TempDir) -> Output {
         phone.port
     );
     fs::write(at.join("ringtrue.toml"), config).expect("a configuration");
-    let output = Command::new(env!("CARGO_BIN_EXE_ringtrue"))
+    let mut ringtrue = Command::new(env!("CARGO_BIN_EXE_ringtrue"));
+    ringtrue
         .current_dir(at)
-        .args(["call", NUMBER, "--pcap", "call.pcap", "--svg", "call.svg"])
-        .output()
-        .expect("ringtrue runs");
-    phone.succeeds();
-    output
+        .args(["call", NUMBER, "--pcap", "call.pcap", "--svg", "call.svg"]);
+    (phone, ringtrue)
+}
+
+/// Whoever loses patience leaves no phone that rings, nor a person on a dead line.
+#[test]
+fn an_interrupted_call_is_taken_back() {
+    for (scenario, seen, farewell) in [
+        ("no-answer", "180 Ringing", "─ CANCEL ─"),
+        ("silence", "─ ACK ─", "─ BYE ─"),
+    ] {
+        let folder = TempDir::new().expect("a folder");
+        let (phone, mut ringtrue) = against(scenario, &folder);
+        let mut ringtrue = ringtrue.stdout(Stdio::piped()).spawn().expect("it runs");
+        let mut lines = BufReader::new(ringtrue.stdout.take().expect("its output")).lines();
+        let there = lines.find(|line| line.as_ref().is_ok_and(|l| l.contains(seen)));
+        assert!(there.is_some(), "{scenario}: no {seen}");
+        let id = Pid::from_raw(ringtrue.id().try_into().expect("an id"));
+        kill(id, Signal::SIGTERM).expect("it is there");
+        let ladder: Vec<String> = lines.map_while(Result::ok).collect();
+        let ladder = ladder.join("\n");
+        assert!(ladder.contains(farewell), "{scenario}:\n{ladder}");
+        assert!(ladder.contains("● Failed: interrupted"), "{ladder}");
+        assert_eq!(ringtrue.wait().expect("it ends").code(), Some(2));
+        // The scenario ends well with the CANCEL or BYE alone.
+        phone.succeeds();
+        assert!(folder.path().join("call.svg").exists());
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::capture::Capture;
 use super::chart;
 use super::ladder::Ladder;
 use super::service::Voice;
-use crate::challenge::Outcome;
+use crate::challenge::{Outcome, Reason};
 use crate::config::Config;
 use crate::phone::PhoneNumber;
 use crate::voice::order::{CallOrder, CallRef, Command, KeySource, News};
@@ -68,8 +68,16 @@ pub async fn run(
         .commands
         .send(Command::Place(Box::new(order)))
         .await?;
+    let interrupted = super::interrupted();
+    tokio::pin!(interrupted);
+    let mut is_interrupted = false;
     let reason = loop {
         tokio::select! {
+            stopped = &mut interrupted => {
+                stopped?;
+                is_interrupted = true;
+                break Reason::Interrupted;
+            }
             datagram = wire.recv() => draw(&mut ladder, &mut capture, datagram)?,
             report = voice.gateway.reports.recv() => {
                 let Some(report) = report else { anyhow::bail!("the gateway has stopped") };
@@ -101,13 +109,24 @@ pub async fn run(
     };
     // The goodbye and the BYE follow the outcome.
     let until = tokio::time::Instant::now() + Duration::from_secs(10);
-    while !ladder.is_over() {
-        let Ok(Some(datagram)) = tokio::time::timeout_at(until, wire.recv()).await else {
-            break;
-        };
-        draw(&mut ladder, &mut capture, Some(datagram))?;
+    while !ladder.is_over() && !is_interrupted {
+        tokio::select! {
+            stopped = &mut interrupted => {
+                stopped?;
+                is_interrupted = true;
+            }
+            datagram = tokio::time::timeout_at(until, wire.recv()) => match datagram {
+                Ok(Some(datagram)) => draw(&mut ladder, &mut capture, Some(datagram))?,
+                _ => break,
+            },
+        }
     }
+    // A phone that still rings or listens is hung up on.
     voice.stop().await;
+    drain(&mut ladder, &mut capture, &mut wire)?;
+    if reason == Reason::Interrupted {
+        ladder.note(SystemTime::now(), "Failed: interrupted")?;
+    }
     if let Some(file) = &args.svg {
         let picture = chart::draw("Ringtrue", &peer, ladder.rows());
         std::fs::write(file, picture).with_context(|| format!("writing {}", file.display()))?;

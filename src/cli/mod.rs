@@ -181,14 +181,19 @@ fn administer(config: &Config) -> anyhow::Result<Sqlite> {
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
     let service = Service::start(config, Tap::default()).await?;
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-        _ = terminate.recv() => {}
-    }
+    interrupted().await?;
     tracing::info!("stopping");
     service.stop().await;
     Ok(())
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+async fn interrupted() -> std::io::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
 }
 
 #[cfg(test)]
