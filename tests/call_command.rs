@@ -66,7 +66,7 @@ fn an_interrupted_call_is_taken_back() {
         let ladder: Vec<String> = lines.map_while(Result::ok).collect();
         let ladder = ladder.join("\n");
         assert!(ladder.contains(farewell), "{scenario}:\n{ladder}");
-        assert!(ladder.contains("● Failed: interrupted"), "{ladder}");
+        assert!(ladder.contains("● stopped"), "{ladder}");
         assert_eq!(ringtrue.wait().expect("it ends").code(), Some(2));
         // The scenario ends well with the CANCEL or BYE alone.
         phone.succeeds();
@@ -123,6 +123,21 @@ fn a_refusal_is_the_exit_code() {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let ladder = String::from_utf8_lossy(&output.stdout);
     assert!(ladder.contains("● Failed: busy"), "{ladder}");
+}
+
+/// The ladder cannot be written any more, and nobody is left on a dead line.
+#[test]
+fn a_closed_pipe_takes_the_call_back() {
+    let folder = TempDir::new().expect("a folder");
+    let (phone, mut ringtrue) = against("hash-rfc4733", &folder);
+    let mut ringtrue = ringtrue.stdout(Stdio::piped()).spawn().expect("it runs");
+    let mut lines = BufReader::new(ringtrue.stdout.take().expect("its output")).lines();
+    let there = lines.find(|line| line.as_ref().is_ok_and(|l| l.contains("─ ACK ─")));
+    assert!(there.is_some());
+    drop(lines);
+    assert!(ringtrue.wait().expect("it ends").success());
+    // The scenario ends well with the BYE alone.
+    phone.succeeds();
 }
 
 /// Blocked numbers cost money and trust: no command calls or texts them.
