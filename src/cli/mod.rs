@@ -91,10 +91,24 @@ pub fn main() -> ExitCode {
         // `ringtrue ... | head`: who reads has read enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("ringtrue: {error:#}");
+            eprintln!("ringtrue: {}", told(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error and its causes, less those that it has told itself.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |mut text, cause| {
+        let cause = cause.to_string();
+        if !text.ends_with(&cause) {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&cause);
+        }
+        text
+    })
 }
 
 /// Threads for requests, the engine and signalling: half the cores, for the store's writer and the
@@ -201,6 +215,23 @@ mod tests {
     use std::io;
 
     use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let full = || io::Error::other("the disk is full");
+        let plain = anyhow::Error::from(full()).context("writing a.svg");
+        assert_eq!(told(&plain), "writing a.svg: the disk is full");
+        #[derive(Debug, thiserror::Error)]
+        #[error("a.db cannot be used: {source}")]
+        struct Told {
+            source: io::Error,
+        }
+        let told_itself = anyhow::Error::from(Told { source: full() }).context("starting");
+        assert_eq!(
+            told(&told_itself),
+            "starting: a.db cannot be used: the disk is full"
+        );
+    }
 
     #[test]
     fn a_reader_who_has_read_enough_is_no_error() {
