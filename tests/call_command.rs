@@ -140,6 +140,24 @@ fn a_closed_pipe_takes_the_call_back() {
     phone.succeeds();
 }
 
+/// Before anybody is called.
+#[test]
+fn a_capture_that_cannot_be_written_is_named() {
+    let folder = TempDir::new().expect("a folder");
+    let output = Command::new(env!("CARGO_BIN_EXE_ringtrue"))
+        .current_dir(folder.path())
+        .args(["call", NUMBER, "--pcap", "none/call.pcap"])
+        .output()
+        .expect("ringtrue runs");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(output.stdout.is_empty(), "{output:?}");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        told.contains("writing none/call.pcap: No such file"),
+        "{told}"
+    );
+}
+
 /// Blocked numbers cost money and trust: no command calls or texts them.
 #[test]
 fn what_the_guard_blocks_is_neither_called_nor_texted() {
