@@ -129,6 +129,10 @@ async fn call(
         tokio::select! {
             got = &mut waiting, if answer.is_none() => {
                 let got = got?;
+                // What was sent before it stands before it.
+                while let Ok(datagram) = wire.try_recv() {
+                    ladder.datagram(&datagram)?;
+                }
                 let word = |name: &str| got[name].as_str().unwrap_or("?").to_owned();
                 let note = format!("outcome: {} ({})", word("status"), word("reason"));
                 ladder.note(SystemTime::now(), &note)?;

@@ -35,7 +35,7 @@ impl<W: Write> Ladder<W> {
             start: None,
             rows: Vec::new(),
             is_refused: false,
-            is_over: false,
+            is_over: true,
         }
     }
 
@@ -85,8 +85,8 @@ impl<W: Write> Ladder<W> {
         writeln!(self.out, "{time:>9.3}      ● {text}")
     }
 
-    /// Whether the call has come to its end on the wire: its refusal was acknowledged, or its BYE
-    /// answered.
+    /// Whether the call has come to its end on the wire: no INVITE was sent, its refusal was
+    /// acknowledged, or its BYE answered.
     pub fn is_over(&self) -> bool {
         self.is_over
     }
@@ -246,6 +246,8 @@ mod tests {
         ];
         let ends = [false, false, true, false, false, false, true];
         assert_eq!(over(&challenged), ends);
+        // The trunk cannot be reached: nothing was sent, and nothing will be.
+        assert!(Ladder::new(io::sink()).is_over());
         // A 200 that crossed the CANCEL.
         let crossed = [
             "request/INVITE",
