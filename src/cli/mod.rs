@@ -51,8 +51,7 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Place one verification call and draw its SIP ladder.
     ///
-    /// Ends with 0 if the person confirmed, 2 if not or the configuration is faulty, 1 if there was no
-    /// call.
+    /// Ends with 0 if the person confirmed, else with 1 or 2.
     Call(call::CallArgs),
     /// Send one text and print its SMPP PDUs.
     Text(text::TextArgs),
