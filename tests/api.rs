@@ -875,7 +875,44 @@ async fn the_description_has_every_route_and_every_problem() {
     }
     let body = &schemas["NewChallenge"];
     assert_eq!(body["required"], json!(["to"]));
+    for (field, schema) in [("channel", "Channel"), ("purpose", "Purpose")] {
+        let told = &body["properties"][field]["$ref"];
+        assert_eq!(told, &json!(format!("#/components/schemas/{schema}")));
+    }
     dangling(&api, &api);
+    contradicted(&api);
+}
+
+/// No example and no default breaks the schema that it stands in.
+fn contradicted(part: &Value) {
+    match part {
+        Value::Object(object) => {
+            let types: Vec<&str> = match &object.get("type") {
+                Some(Value::String(one)) => vec![one],
+                Some(Value::Array(several)) => several.iter().flat_map(Value::as_str).collect(),
+                _ => Vec::new(),
+            };
+            for name in ["default", "example"] {
+                let Some(value) = object.get(name) else {
+                    continue;
+                };
+                let fits = types.iter().any(|kind| match *kind {
+                    "string" => value.is_string(),
+                    "integer" => value.is_i64() || value.is_u64(),
+                    "number" => value.is_number(),
+                    "boolean" => value.is_boolean(),
+                    "object" => value.is_object(),
+                    "array" => value.is_array(),
+                    "null" => value.is_null(),
+                    _ => false,
+                });
+                assert!(fits || types.is_empty(), "the {name} in {part}");
+            }
+            object.values().for_each(contradicted);
+        }
+        Value::Array(array) => array.iter().for_each(contradicted),
+        _ => {}
+    }
 }
 
 /// Every reference leads somewhere.

@@ -112,7 +112,10 @@ fn what_cannot_be_read_is_told() {
     let bad = folder(&[("a.toml", ONE)]);
     fs::write(bad.path().join("b.toml"), [0xff, 0xfe]).unwrap();
     let faults = Dialplan::load(bad.path()).unwrap_err().to_string();
-    assert!(faults.contains("b.toml: "), "{faults}");
+    assert!(
+        faults.contains("b.toml:1:1: this is not UTF-8\n  fix: save the file as UTF-8"),
+        "{faults}"
+    );
     // Faults of several files are told at once, and conflicts between files with both places.
     let bad = folder(&[("a.toml", ONE), ("b.toml", ONE), ("c.toml", "x = 1\n")]);
     let faults = Dialplan::load(bad.path()).unwrap_err().to_string();
@@ -158,6 +161,39 @@ fn run(arguments: &[&str]) -> (String, String) {
     let mut out = Vec::new();
     let code = cli::dialplan::run(&line.dialplan, None, &mut out).unwrap();
     (String::from_utf8(out).unwrap(), format!("{code:?}"))
+}
+
+/// What [guard] blocks is not called, whatever the rules say, and that is what is told.
+#[test]
+fn the_command_asks_the_guard() {
+    let folder = folder(&[
+        (
+            "a.toml",
+            "[[rule]]\nprefix = '+'\ntrunk = 'sandbox'\nlocale = 'en-GB'\n",
+        ),
+        ("config", "[dialplan]\ndir = '.'\n"),
+    ]);
+    let config = folder.path().join("config");
+    let explain = |number: &str, format: &str| {
+        let words = ["dialplan", "explain", number, "--format", format];
+        let line = Line::try_parse_from(words).unwrap();
+        let mut out = Vec::new();
+        let code = cli::dialplan::run(&line.dialplan, Some(&config), &mut out).unwrap();
+        (String::from_utf8(out).unwrap(), format!("{code:?}"))
+    };
+    let (out, ended) = explain("+449091234567", "text");
+    assert_eq!(ended, code(1));
+    assert!(
+        out.contains("\n  blocked    blocked_kind: numbers of this kind are not called"),
+        "{out}"
+    );
+    let (out, ended) = explain("+881612345678", "json");
+    assert_eq!(ended, code(1));
+    let answer: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(answer["blocked"]["code"], "blocked_prefix");
+    let (out, ended) = explain("+442079460123", "text");
+    assert_eq!(ended, code(0));
+    assert!(!out.contains("blocked"), "{out}");
 }
 
 fn code(code: u8) -> String {

@@ -25,8 +25,8 @@ pub struct NewChallengeBody {
     /// no extension, no pause, no digits to be dialled after the answer.
     #[schema(example = "+442079460123")]
     to: String,
-    /// How the person is reached.
-    #[schema(inline, default = "voice", nullable = false, required = false)]
+    /// How the person is reached: `voice` if it is not there.
+    #[schema(nullable = false, required = false)]
     channel: Option<Channel>,
     /// Your own name for the person, 1 to 256 bytes; returned as it is and never interpreted.
     #[schema(max_length = 256, min_length = 1, nullable = false)]
@@ -35,8 +35,8 @@ pub struct NewChallengeBody {
     /// the same language. The dialplan's choice if it is not there.
     #[schema(example = "en-GB", nullable = false)]
     locale: Option<String>,
-    /// What the person is asked to confirm.
-    #[schema(inline, default = "sign_in", nullable = false, required = false)]
+    /// What the person is asked to confirm: `sign_in` if it is not there.
+    #[schema(nullable = false, required = false)]
     purpose: Option<Purpose>,
     /// Seconds until the challenge expires.
     #[schema(minimum = 30, maximum = 600, nullable = false)]

@@ -15,7 +15,7 @@ use super::service::Voice;
 use crate::challenge::Outcome;
 use crate::config::Config;
 use crate::phone::PhoneNumber;
-use crate::voice::order::{CallOrder, CallRef, Command, KeySource, News};
+use crate::voice::order::{CallOrder, CallRef, Command, KeySource, News, Report};
 use crate::voice::wire::{Datagram, Tap};
 
 /// Datagrams that may wait to be drawn or written.
@@ -38,13 +38,14 @@ pub struct CallArgs {
 /// Places the call. The outcome decides the exit code.
 ///
 /// # Errors
-/// When the call cannot be placed at all, or the file not be written.
+/// When the number is never called, the call cannot be placed at all, or the file not be written.
 pub async fn run(
     args: CallArgs,
     config: &Config,
     out: &mut (dyn Write + Send),
 ) -> anyhow::Result<Outcome> {
     let (tap, mut wire) = Tap::open(WATCHED);
+    config.guard.screen(&args.number).context(super::GUARDED)?;
     let mut config = config.clone();
     // Beside a running service the usual port is taken; a call of one's own needs none.
     config.sip.bind.set_port(0);
@@ -62,18 +63,44 @@ pub async fn run(
         locale: route.locale,
         time_left: Duration::from_secs(300),
     };
-    voice
-        .gateway
-        .commands
-        .send(Command::Place(Box::new(order)))
-        .await?;
+    let commands = &voice.gateway.commands;
+    commands.send(Command::Place(Box::new(order))).await?;
+    let watched = tokio::select! {
+        watched = watch(&mut ladder, &mut capture, &mut wire, &mut voice.gateway.reports) => watched,
+        stopped = super::interrupted() => stopped.map(|()| None).map_err(Into::into),
+    };
+    // Whatever came to pass, a closed pipe or a full disk: a phone that still rings or listens is
+    // hung up on.
+    voice.stop().await;
+    let outcome = match watched? {
+        Some(outcome) => outcome,
+        None => {
+            drain(&mut ladder, &mut capture, &mut wire)?;
+            ladder.note(SystemTime::now(), "stopped")?;
+            Outcome::Failed
+        }
+    };
+    if let Some(file) = &args.svg {
+        let picture = chart::draw("Ringtrue", &peer, ladder.rows());
+        std::fs::write(file, picture).with_context(|| format!("writing {}", file.display()))?;
+    }
+    Ok(outcome)
+}
+
+/// Draws until the call is over; its outcome.
+async fn watch<W: Write>(
+    ladder: &mut Ladder<W>,
+    capture: &mut Option<Capture>,
+    wire: &mut mpsc::Receiver<Datagram>,
+    reports: &mut mpsc::Receiver<Report>,
+) -> anyhow::Result<Option<Outcome>> {
     let reason = loop {
         tokio::select! {
-            datagram = wire.recv() => draw(&mut ladder, &mut capture, datagram)?,
-            report = voice.gateway.reports.recv() => {
+            datagram = wire.recv() => draw(ladder, capture, datagram)?,
+            report = reports.recv() => {
                 let Some(report) = report else { anyhow::bail!("the gateway has stopped") };
                 // What was sent before it stands before it.
-                drain(&mut ladder, &mut capture, &mut wire)?;
+                drain(ladder, capture, wire)?;
                 match report.news {
                     News::Dialling | News::Ringing | News::Answered => {}
                     News::Key { digit, source, counted } => {
@@ -100,20 +127,13 @@ pub async fn run(
     };
     // The goodbye and the BYE follow the outcome.
     let until = tokio::time::Instant::now() + Duration::from_secs(10);
-    while let Ok(Some(datagram)) = tokio::time::timeout_at(until, wire.recv()).await {
-        let last = datagram.bytes.starts_with(b"SIP/2.0 200")
-            && datagram.bytes.windows(4).any(|word| word == b" BYE");
-        draw(&mut ladder, &mut capture, Some(datagram))?;
-        if last {
+    while !ladder.is_over() {
+        let Ok(Some(datagram)) = tokio::time::timeout_at(until, wire.recv()).await else {
             break;
-        }
+        };
+        draw(ladder, capture, Some(datagram))?;
     }
-    voice.stop().await;
-    if let Some(file) = &args.svg {
-        let picture = chart::draw("Ringtrue", &peer, ladder.rows());
-        std::fs::write(file, picture).with_context(|| format!("writing {}", file.display()))?;
-    }
-    Ok(reason.outcome())
+    Ok(Some(reason.outcome()))
 }
 
 fn draw<W: Write>(

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use anyhow::Context as _;
 use pcap_file::pcap::{PcapHeader, PcapPacket, PcapWriter};
 use pcap_file::{DataLink, PcapError};
 
@@ -30,7 +31,11 @@ impl Capture {
     ///
     /// # Errors
     /// When the file cannot be created or written.
-    pub fn create(path: &Path) -> io::Result<Capture> {
+    pub fn create(path: &Path) -> anyhow::Result<Capture> {
+        Capture::begin(path).with_context(|| format!("writing {}", path.display()))
+    }
+
+    fn begin(path: &Path) -> io::Result<Capture> {
         let mut options = File::options();
         options.write(true).create(true).truncate(true);
         #[cfg(unix)]

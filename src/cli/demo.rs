@@ -6,6 +6,7 @@
 
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
@@ -50,12 +51,12 @@ fn channel(name: &str) -> Result<Channel, String> {
 /// # Errors
 /// When anything of it does not work.
 pub async fn run(args: DemoArgs, out: &mut (dyn Write + Send)) -> anyhow::Result<()> {
-    let folder = std::env::temp_dir().join(format!("ringtrue-demo-{}", uuid::Uuid::now_v7()));
+    let folder = Folder::new();
     let mut config = Config::default();
     config.server.listen = args.listen;
     config.sip.bind.set_port(0);
-    config.store.path = folder.join("ringtrue.db");
-    config.store.key_file = folder.join("ringtrue.key");
+    config.store.path = folder.0.join("ringtrue.db");
+    config.store.key_file = folder.0.join("ringtrue.key");
     let (tap, wire) = Tap::open(8192);
     let mut service = Service::start(&config, tap).await?;
     let token = Token::generate().context("the system's random source failed")?;
@@ -72,19 +73,41 @@ pub async fn run(args: DemoArgs, out: &mut (dyn Write + Send)) -> anyhow::Result
         bearer: &bearer,
     };
     let channel = args.channel;
-    if channel != Some(Channel::Sms) {
-        call(&client, &args.number, wire, out).await?;
-    }
-    if channel != Some(Channel::Voice) {
-        text(&client, &args.number, &mut service, out).await?;
-    }
-    if args.stay {
-        writeln!(out, "\nServing on http://{} until Ctrl-C.", service.api)?;
-        tokio::signal::ctrl_c().await?;
-    }
+    let show = async {
+        if channel != Some(Channel::Sms) {
+            call(&client, &args.number, wire, out).await?;
+        }
+        if channel != Some(Channel::Voice) {
+            text(&client, &args.number, &mut service, out).await?;
+        }
+        if args.stay {
+            writeln!(out, "\nServing on http://{} until Ctrl-C.", client.api)?;
+            std::future::pending::<()>().await;
+        }
+        anyhow::Ok(())
+    };
+    let shown = tokio::select! {
+        shown = show => shown,
+        interrupted = super::interrupted() => interrupted.map_err(Into::into),
+    };
     service.stop().await;
-    std::fs::remove_dir_all(&folder).ok();
-    Ok(())
+    shown
+}
+
+/// A folder for the store of a demonstration, removed with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Folder {
+        let name = format!("ringtrue-demo-{}", uuid::Uuid::now_v7());
+        Folder(std::env::temp_dir().join(name))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).ok();
+    }
 }
 
 /// A verification by phone call: its ladder, and the answer.
@@ -106,6 +129,10 @@ async fn call(
         tokio::select! {
             got = &mut waiting, if answer.is_none() => {
                 let got = got?;
+                // What was sent before it stands before it.
+                while let Ok(datagram) = wire.try_recv() {
+                    ladder.datagram(&datagram)?;
+                }
                 let word = |name: &str| got[name].as_str().unwrap_or("?").to_owned();
                 let note = format!("outcome: {} ({})", word("status"), word("reason"));
                 ladder.note(SystemTime::now(), &note)?;
@@ -118,6 +145,9 @@ async fn call(
                 ladder.datagram(&datagram)?;
             }
             () = tokio::time::sleep_until(until) => break,
+        }
+        if answer.is_some() && ladder.is_over() {
+            break;
         }
     }
     let answer = answer.context("no outcome in 90 s")?;

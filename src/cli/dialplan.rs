@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::config::Config;
-use crate::dialplan::{self, Decision, TextDecision};
+use crate::dialplan::{self, Blocked, Decision, TextDecision};
 use crate::document::Faults;
+use crate::guard::Policy;
 use crate::phone::{PhoneNumber, Region};
 
 /// Ask and check the rules that lead numbers to trunks and binds.
@@ -19,7 +20,8 @@ pub struct Dialplan {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Say which rule decides on a number and why, and which others matched and lost. Ends with 0
-    /// if the number is called or texted, 1 if it is refused, 2 if it is no number or the rules are faulty.
+    /// if the number is called or texted, 1 if it is refused by rule or [guard], 2 if it is no number
+    /// or the rules are faulty.
     Explain(Explain),
     /// Read the files and tell every mistake with its line and fix. Ends with 0 if there is none,
     /// else with 2.
@@ -53,7 +55,7 @@ struct Check {
 
 #[derive(Debug, clap::Args)]
 struct Rules {
-    /// The folder of *.toml; without it, the one that the configuration names.
+    /// The folder of *.toml, for its rules alone; without it, the one that the configuration names.
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
 }
@@ -91,10 +93,18 @@ pub fn run(
     }
 }
 
-fn rules(rules: &Rules, file: Option<&Path>) -> Result<dialplan::Dialplan, Faults> {
+/// The rules, and the guard that stands before them in the configuration that names them.
+fn rules(
+    rules: &Rules,
+    file: Option<&Path>,
+) -> Result<(dialplan::Dialplan, Option<Policy>), Faults> {
     match &rules.dir {
-        Some(dir) => dialplan::Dialplan::load(dir),
-        None => Ok(Config::find(file)?.check()?.dialplan),
+        Some(dir) => Ok((dialplan::Dialplan::load(dir)?, None)),
+        None => {
+            let config = Config::find(file)?;
+            let plan = config.check()?.dialplan;
+            Ok((plan, Some(config.guard)))
+        }
     }
 }
 
@@ -118,14 +128,22 @@ fn explain(asked: &Explain, file: Option<&Path>, out: &mut impl Write) -> anyhow
             return Ok(FAULTY.into());
         }
     };
-    let plan = match rules(&asked.rules, file) {
-        Ok(plan) => plan,
+    let (plan, guard) = match rules(&asked.rules, file) {
+        Ok(found) => found,
         Err(faults) => return faulty(&faults, asked.format, out),
     };
-    let explanation = plan.explain(&number);
+    let mut explanation = plan.explain(&number);
+    let blocked = guard.and_then(|guard| guard.screen(&number).err());
+    explanation.blocked = blocked.map(|refusal| Blocked {
+        code: refusal.code(),
+        text: format!("{refusal} ([guard] in the configuration)"),
+    });
     match asked.format {
         Format::Text => write!(out, "{explanation}")?,
         Format::Json => json(out, &explanation)?,
+    }
+    if explanation.blocked.is_some() {
+        return Ok(REFUSED.into());
     }
     Ok(match (explanation.decision, explanation.text) {
         (Decision::Refuse { .. }, TextDecision::Refuse { .. }) => REFUSED.into(),
@@ -135,7 +153,7 @@ fn explain(asked: &Explain, file: Option<&Path>, out: &mut impl Write) -> anyhow
 
 fn check(asked: &Check, file: Option<&Path>, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let plan = match rules(&asked.rules, file) {
-        Ok(plan) => plan,
+        Ok((plan, _)) => plan,
         Err(faults) => return faulty(&faults, asked.format, out),
     };
     match asked.format {

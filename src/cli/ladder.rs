@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
 
 use super::chart::Row;
-use crate::sip::message::{Message, Name, StartLine};
+use crate::sip::message::{Message, Method, Name, StartLine};
 use crate::voice::wire::{Datagram, Plane};
 
 /// Width of an arrow between the two columns.
@@ -22,6 +22,9 @@ pub struct Ladder<W> {
     out: W,
     start: Option<SystemTime>,
     rows: Vec<Row>,
+    /// Whether the last INVITE was refused.
+    is_refused: bool,
+    is_over: bool,
 }
 
 impl<W: Write> Ladder<W> {
@@ -31,6 +34,8 @@ impl<W: Write> Ladder<W> {
             out,
             start: None,
             rows: Vec::new(),
+            is_refused: false,
+            is_over: true,
         }
     }
 
@@ -55,6 +60,7 @@ impl<W: Write> Ladder<W> {
         if datagram.plane == Plane::Media {
             return Ok(());
         }
+        self.follow(&datagram.bytes);
         let label = label(&datagram.bytes);
         let time = self.time(datagram.at);
         let arrow = arrow(&label, datagram.sent);
@@ -77,6 +83,34 @@ impl<W: Write> Ladder<W> {
             text: text.to_owned(),
         });
         writeln!(self.out, "{time:>9.3}      ● {text}")
+    }
+
+    /// Whether the call has come to its end on the wire: no INVITE was sent, its refusal was
+    /// acknowledged, or its BYE answered.
+    pub fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    fn follow(&mut self, bytes: &[u8]) {
+        let Ok(message) = Message::parse(bytes) else {
+            return;
+        };
+        match message.start() {
+            StartLine::Request { method, .. } => match method {
+                // A further attempt, with credentials.
+                Method::Invite => (self.is_refused, self.is_over) = (false, false),
+                Method::Ack => self.is_over = self.is_refused,
+                _ => {}
+            },
+            StartLine::Response { code, .. } if code >= 200 => {
+                match message.cseq().map(|cseq| cseq.method) {
+                    Ok(Method::Invite) => self.is_refused = code >= 300,
+                    Ok(Method::Bye) => self.is_over = true,
+                    _ => {}
+                }
+            }
+            StartLine::Response { .. } => {}
+        }
     }
 
     /// What was drawn, for a picture; the first thousand rows.
@@ -150,14 +184,14 @@ mod tests {
 
     use super::*;
 
-    fn datagram(text: &'static str, sent: bool) -> Datagram {
+    fn datagram(text: &str, sent: bool) -> Datagram {
         Datagram {
             at: SystemTime::UNIX_EPOCH,
             from: "127.0.0.1:5060".parse().expect("an address"),
             to: "127.0.0.1:5070".parse().expect("an address"),
             sent,
             plane: Plane::Signalling,
-            bytes: Bytes::from_static(text.as_bytes()),
+            bytes: Bytes::copy_from_slice(text.as_bytes()),
         }
     }
 
@@ -180,6 +214,52 @@ mod tests {
         assert!(!text.contains("7700900"), "{text}");
         let widths: Vec<usize> = text.lines().map(|l| l.chars().count()).collect();
         assert!(widths.windows(2).all(|w| w[0] == w[1]), "{text}");
+    }
+
+    #[test]
+    fn a_call_is_over_with_its_acknowledged_refusal_or_answered_bye() {
+        let over = |messages: &[&str]| -> Vec<bool> {
+            let mut ladder = Ladder::new(io::sink());
+            let watched = messages.iter().map(|message| {
+                let (start, method) = message.split_once('/').expect("both");
+                let start = match start {
+                    "request" => format!("{method} sip:a@b SIP/2.0"),
+                    code => format!("SIP/2.0 {code} Word"),
+                };
+                let text = format!(
+                    "{start}\r\nVia: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\n\
+                     To: <sip:c@d>\r\nCall-ID: 1\r\nCSeq: 1 {method}\r\nContent-Length: 0\r\n\r\n"
+                );
+                ladder.datagram(&datagram(&text, true)).expect("written");
+                ladder.is_over()
+            });
+            watched.collect()
+        };
+        let challenged = [
+            "request/INVITE",
+            "401/INVITE",
+            "request/ACK",
+            "request/INVITE",
+            "100/INVITE",
+            "486/INVITE",
+            "request/ACK",
+        ];
+        let ends = [false, false, true, false, false, false, true];
+        assert_eq!(over(&challenged), ends);
+        // The trunk cannot be reached: nothing was sent, and nothing will be.
+        assert!(Ladder::new(io::sink()).is_over());
+        // A 200 that crossed the CANCEL.
+        let crossed = [
+            "request/INVITE",
+            "request/CANCEL",
+            "200/CANCEL",
+            "200/INVITE",
+            "request/ACK",
+            "request/BYE",
+            "481/BYE",
+        ];
+        let ends = [false, false, false, false, false, false, true];
+        assert_eq!(over(&crossed), ends);
     }
 
     #[test]

@@ -50,6 +50,8 @@ enum Command {
     /// Show one verification with nothing but this program.
     Demo(demo::DemoArgs),
     /// Place one verification call and draw its SIP ladder.
+    ///
+    /// Ends with 0 if the person confirmed, else with 1 or 2.
     Call(call::CallArgs),
     /// Send one text and print its SMPP PDUs.
     Text(text::TextArgs),
@@ -88,10 +90,24 @@ pub fn main() -> ExitCode {
         // `ringtrue ... | head`: who reads has read enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("ringtrue: {error:#}");
+            eprintln!("ringtrue: {}", told(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error and its causes, less those that it has told itself.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |mut text, cause| {
+        let cause = cause.to_string();
+        if !text.ends_with(&cause) {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&cause);
+        }
+        text
+    })
 }
 
 /// Threads for requests, the engine and signalling: half the cores, for the store's writer and the
@@ -102,8 +118,12 @@ fn workers() -> usize {
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        let cause = cause.downcast_ref::<std::io::Error>();
-        cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+        let kind = match cause.downcast_ref::<serde_json::Error>() {
+            // It names no source.
+            Some(json) => json.io_error_kind(),
+            None => cause.downcast_ref::<std::io::Error>().map(|io| io.kind()),
+        };
+        kind == Some(std::io::ErrorKind::BrokenPipe)
     })
 }
 
@@ -159,6 +179,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Said before why a number is never called or texted.
+const GUARDED: &str = "[guard] in the configuration";
+
 fn administer(config: &Config) -> anyhow::Result<Sqlite> {
     let metrics = StoreMetrics::default();
     Ok(Sqlite::open(
@@ -171,12 +194,63 @@ fn administer(config: &Config) -> anyhow::Result<Sqlite> {
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
     let service = Service::start(config, Tap::default()).await?;
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-        _ = terminate.recv() => {}
-    }
+    interrupted().await?;
     tracing::info!("stopping");
     service.stop().await;
     Ok(())
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+async fn interrupted() -> std::io::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let full = || io::Error::other("the disk is full");
+        let plain = anyhow::Error::from(full()).context("writing a.svg");
+        assert_eq!(told(&plain), "writing a.svg: the disk is full");
+        #[derive(Debug, thiserror::Error)]
+        #[error("a.db cannot be used: {source}")]
+        struct Told {
+            source: io::Error,
+        }
+        let told_itself = anyhow::Error::from(Told { source: full() }).context("starting");
+        assert_eq!(
+            told(&told_itself),
+            "starting: a.db cannot be used: the disk is full"
+        );
+    }
+
+    #[test]
+    fn a_reader_who_has_read_enough_is_no_error() {
+        struct Closed(io::ErrorKind);
+        impl io::Write for Closed {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(self.0.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        for (kind, is_fine) in [
+            (io::ErrorKind::BrokenPipe, true),
+            (io::ErrorKind::StorageFull, false),
+        ] {
+            let plain = anyhow::Error::from(io::Error::from(kind)).context("while writing");
+            let json = serde_json::to_writer(Closed(kind), &1).unwrap_err();
+            assert_eq!(is_broken_pipe(&plain), is_fine);
+            assert_eq!(is_broken_pipe(&json.into()), is_fine);
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
+use anyhow::Context as _;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -83,6 +84,7 @@ pub async fn run(
     config: &Config,
     out: &mut (dyn Write + Send),
 ) -> anyhow::Result<Ending> {
+    config.guard.screen(&args.number).context(super::GUARDED)?;
     let route = config.check()?.dialplan.text_route(&args.number)?;
     let mut config = config.clone();
     keep_account(&mut config, &route);

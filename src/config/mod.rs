@@ -25,7 +25,6 @@ mod text_gateway;
 mod trunk;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -46,7 +45,7 @@ pub use self::text::Texts;
 pub use self::text_gateway::TextGateway;
 pub use self::trunk::SANDBOX_PROXY;
 
-use crate::document::{Document, Fault, Faults, Place, read_text};
+use crate::document::{Document, Fault, Faults, read_text};
 use crate::guard::Policy;
 use crate::sms::SmppLine;
 use crate::voice::{CallPolicy, Trunk};
@@ -117,6 +116,16 @@ impl Default for Config {
     }
 }
 
+/// A file's text; `advice` is for one that cannot be read at all.
+fn text(file: &Path, advice: &str) -> Result<Zeroizing<String>, Fault> {
+    let mut text = Zeroizing::new(String::new());
+    match read_text(file, LARGEST, &mut text) {
+        Ok(()) => Ok(text),
+        Err(fault) if fault.place.line == 0 => Err(fault.help(advice)),
+        Err(fault) => Err(fault),
+    }
+}
+
 impl Config {
     /// Reads the file that is named; else `ringtrue.toml` of the current folder if it is there;
     /// else takes the defaults.
@@ -138,10 +147,10 @@ impl Config {
     /// Everything that is wrong with it.
     pub fn load(file: &Path) -> Result<Config, Faults> {
         let name = file.display().to_string();
-        let text = text(file).map_err(|error| {
-            let fault = Fault::new(Place::file(&name), error.to_string());
-            Faults::from(fault.help("name a file that can be read, or none for the defaults"))
-        })?;
+        let text = text(
+            file,
+            "name a file that can be read, or none for the defaults",
+        )?;
         let folder = file.parent().unwrap_or(Path::new(""));
         let mut config = Config::parse(&name, &text, folder)?;
         config.file = Some(file.to_owned());
@@ -187,10 +196,4 @@ impl Config {
             None => "the built-in defaults".to_owned(),
         }
     }
-}
-
-fn text(file: &Path) -> io::Result<Zeroizing<String>> {
-    let mut text = Zeroizing::new(String::new());
-    read_text(file, LARGEST, &mut text)?;
-    Ok(text)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::challenge::Challenges;
 use super::show::{self, Shown};
 use crate::challenge::{Attempts, CodeLength};
-use crate::document::{Fault, Faults, Place, Section};
+use crate::document::{Faults, Section};
 use crate::wording::Wording;
 
 /// Codes by text: their words and their limits.
@@ -47,12 +47,9 @@ impl Texts {
         let Some(file) = &self.wording else {
             return Wording::built_in_within(self.most_messages);
         };
-        let name = file.display().to_string();
-        let text = super::text(file).map_err(|error| {
-            let fault = Fault::new(Place::file(&name), error.to_string());
-            Faults::from(fault.help("name a file that can be read under [text] wording, or none"))
-        })?;
-        Wording::parse(&name, &text, self.most_messages)
+        let advice = "name a file that can be read under [text] wording, or none";
+        let text = super::text(file, advice)?;
+        Wording::parse(&file.display().to_string(), &text, self.most_messages)
     }
 }
 

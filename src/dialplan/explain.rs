@@ -17,6 +17,10 @@ pub struct Explanation {
     pub kind: NumberKind,
     /// Whose numbering plan it is in.
     pub region: String,
+    /// Why it is never called or texted, whatever the rules say; not known here, but to those who
+    /// hold the guard's policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<Blocked>,
     /// What becomes of a call to it.
     pub decision: Decision,
     /// What becomes of a text to it.
@@ -27,6 +31,15 @@ pub struct Explanation {
     pub why: String,
     /// Other rules with a prefix that the number begins with, the longest first.
     pub others: Vec<Other>,
+}
+
+/// Why a number is never called or texted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Blocked {
+    /// Why, as the API says it: `blocked_kind`.
+    pub code: &'static str,
+    /// Why, for people.
+    pub text: String,
 }
 
 /// What becomes of a call.
@@ -181,6 +194,7 @@ pub(super) fn explain(plan: &Dialplan, number: &PhoneNumber) -> Explanation {
         number: number.masked(),
         kind: number.kind(),
         region: number.region().code(),
+        blocked: None,
         decision,
         text,
         rule,
@@ -204,6 +218,9 @@ impl Explanation {
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}  {}, {}", self.number, self.kind, self.region)?;
+        if let Some(Blocked { code, text }) = &self.blocked {
+            writeln!(f, "  blocked    {code}: {text}, whatever the rules say")?;
+        }
         let mut locale = None;
         match &self.decision {
             Decision::Refuse { code, text } if self.refuses_both() => {

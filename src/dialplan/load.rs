@@ -35,7 +35,7 @@ pub(super) fn files(folder: &Path) -> Result<Vec<(String, String)>, Faults> {
         let mut text = String::new();
         match read_text(&path, LARGEST, &mut text) {
             Ok(()) => files.push((path.display().to_string(), text)),
-            Err(error) => faults.push(fault(&path, &error.to_string())),
+            Err(fault) => faults.push(fault),
         }
     }
     faults.check()?;

@@ -16,7 +16,7 @@ pub mod words;
 
 use std::path::Path;
 
-pub use explain::{Cited, Decision, Explanation, Lost, Other, TextDecision};
+pub use explain::{Blocked, Cited, Decision, Explanation, Lost, Other, TextDecision};
 pub use prefix::Prefix;
 pub use route::{Refusal, RefusalCode, Route, TextRoute, TextWay};
 pub use rule::{Kinds, RuleRef};

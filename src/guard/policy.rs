@@ -87,7 +87,10 @@ impl Policy {
     }
 
     /// Refuses what is never called.
-    pub(super) fn screen(&self, number: &PhoneNumber) -> Result<(), Refusal> {
+    ///
+    /// # Errors
+    /// [`Refusal`], which time does not help.
+    pub fn screen(&self, number: &PhoneNumber) -> Result<(), Refusal> {
         if self.blocked_kinds.contains(&number.kind()) {
             return Err(Refusal::never(Limit::BlockedKind));
         }

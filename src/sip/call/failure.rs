@@ -27,7 +27,8 @@ pub enum CallFailure {
     Forbidden,
     /// The server failed or is overloaded: 500 to 599.
     ServerFailure,
-    /// Nothing came back in 64*T1 (timer B), though it may be that something got there.
+    /// Nothing came back in 64*T1 (timer B) or in the time it might ring, though it may be that
+    /// something got there.
     NoResponse,
     /// The transport cannot reach the next hop.
     Unreachable,

@@ -416,7 +416,11 @@ impl Call {
     }
 
     pub(super) fn on_ring_time_over(&mut self, context: &mut Context<'_>) {
-        self.tell_failed(context, CallFailure::RingTimeLimit, None);
+        let failure = match &self.state {
+            State::Inviting(inviting) if !inviting.is_proceeding => CallFailure::NoResponse,
+            _ => CallFailure::RingTimeLimit,
+        };
+        self.tell_failed(context, failure, None);
         self.give_up(context, Some(RANG_OUT));
     }
 

@@ -304,7 +304,8 @@ fn a_ring_limit_before_any_response_waits_for_one() {
     assert!(line.sent().iter().all(|sent| sent.kind() == "INVITE"));
     assert_eq!(
         line.events().first().and_then(failure),
-        Some((CallFailure::RingTimeLimit, None))
+        Some((CallFailure::NoResponse, None)),
+        "nobody says that it rang"
     );
     line.hear(&invite.reply(100, "", "", ""));
     line.sent_one("CANCEL");
