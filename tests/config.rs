@@ -642,7 +642,11 @@ fn a_mistake_names_its_place_and_fix() {
         ),
         (
             "[trunk.a]\nproxy = 'x'\n[trunk.a]\nproxy = 'y'",
-            "r.toml:3:8: this is not TOML: duplicate key",
+            "r.toml:3:8: this is not TOML: duplicate key\n  fix: keep one of the two",
+        ),
+        (
+            "[log]\nfilter = ringtrue",
+            "  fix: write name = value, one on a line",
         ),
     ] {
         let got = faults(text);
@@ -799,13 +803,14 @@ fn parts_that_do_not_fit_each_other_are_told() {
     );
 
     let got = check(
-        "[trunk.carrier]\nproxy = 'sip.example.net'\nmax_calls = 100\n[trunk.spare]\nproxy = 'localhost'\nmax_calls = 1\n\
+        "[trunk.carrier]\nproxy = 'sip.example.net'\nmax_calls = 100\n[trunk.spare]\nproxy = '[::1]:5070'\nmax_calls = 1\n\
          [media]\nports = '20000-20009'\n[server]\nlisten = '0.0.0.0:8080'\n[challenge]\ntime_to_live = '40s'\n[call]\nring_time = '50s'\n",
         RULES,
         &["en-GB"],
     );
     let warnings = [
         "trunk spare is not used",
+        "trunk spare is never reached: [::1] is of another IP version than [sip] bind 127.0.0.1:5060",
         "trunk carrier is elsewhere, and [sip] bind 127.0.0.1:5060 reaches this machine alone",
         "[media] ports 20000-20009 are enough for 5 calls at once, and the trunks may have 101",
         "[server] listen 0.0.0.0:8080 is reached from elsewhere",

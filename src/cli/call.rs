@@ -52,6 +52,10 @@ pub async fn run(
     let mut voice = Voice::start(&config, tap).await?;
     let route = voice.dialplan.route(&args.number)?;
     let mut capture = args.pcap.as_deref().map(Capture::create).transpose()?;
+    if let Some(file) = &args.svg {
+        // Nobody is called for a picture that cannot be written.
+        std::fs::write(file, "").with_context(|| format!("writing {}", file.display()))?;
+    }
     let mut ladder = Ladder::new(out);
     ladder.heading("Ringtrue", &route.trunk)?;
     let peer = route.trunk.clone();

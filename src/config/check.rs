@@ -1,5 +1,7 @@
 //! What one part of the configuration says of another.
 
+use std::net::IpAddr;
+
 use super::bind::SANDBOX_CENTRE;
 use super::trunk::{SANDBOX_PROXY, host};
 use super::{Config, show};
@@ -227,6 +229,16 @@ impl Config {
             let host = host(&trunk.proxy);
             let local =
                 ["localhost", "[::1]", SANDBOX_PROXY].contains(&host) || host.starts_with("127.");
+            let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+            if address.is_ok_and(|address| address.is_ipv4() != self.sip.bind.is_ipv4()) {
+                warn(
+                    format!(
+                        "trunk {} is never reached: {host} is of another IP version than [sip] bind {}",
+                        trunk.name, self.sip.bind
+                    ),
+                    "bind an address of the carrier's version, in [sip] and [media]",
+                );
+            }
             if self.sip.bind.ip().is_loopback() && !local {
                 warn(
                     format!(

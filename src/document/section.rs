@@ -51,7 +51,7 @@ impl<'t> Document<'t> {
         for error in errors {
             let offset = error.span().map_or(0, |span| span.start);
             let fault = Fault::new(source.place(offset), syntax(error.message()));
-            faults.push(fault);
+            faults.push(fault.help(help(error.message())));
         }
         faults.check()?;
         Ok(Document {
@@ -95,6 +95,14 @@ impl<'t> Document<'t> {
 /// What the TOML parser says, for people.
 fn syntax(message: &str) -> String {
     format!("this is not TOML: {message}")
+}
+
+/// What mends it most likely.
+fn help(message: &str) -> &'static str {
+    if message.starts_with("duplicate key") {
+        return "keep one of the two";
+    }
+    "write name = value, one on a line, below the [section] it belongs to; texts stand in quotes"
 }
 
 fn unknown_key(
