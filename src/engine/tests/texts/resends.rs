@@ -201,6 +201,25 @@ async fn what_cannot_be_texted_is_refused_before_anything_is_kept() {
 }
 
 #[tokio::test]
+async fn a_stop_takes_back_what_has_not_left() {
+    let mut house = text_house().await;
+    let number = sms().to;
+    let other = Begin {
+        to: PhoneNumber::parse("+442079460124").expect("a number"),
+        ..sms()
+    };
+    let (_, queued) = house.queued(sms()).await;
+    let (left, _, right) = house.texted(sms()).await;
+    let (others, _) = house.queued(other).await;
+    house.carrier.says("STOP", number.e164()).await;
+    assert_eq!(house.carrier.withdrawn().await, queued.text);
+    // What has left is theirs to use, and what others are sent is another matter.
+    assert!(house.check(left, code(&right)).await.is_ok());
+    assert_eq!(house.now(others).await.state().status(), Status::Queued);
+    assert!(house.carrier.commands.try_recv().is_err(), "nothing else");
+}
+
+#[tokio::test]
 async fn a_person_who_writes_stop_is_texted_no_more_until_they_write_start() {
     let mut house = text_house().await;
     let number = sms().to;
