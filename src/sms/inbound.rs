@@ -75,11 +75,14 @@ impl Inbox {
 }
 
 /// A person's number, which is international whatever its type says: some carriers leave that 0.
+/// Some write mobile numbers of Mexico with the 1 that was part of them until 2019.
 fn number(address: Address<'_>) -> Option<PhoneNumber> {
     let digits = address.text();
     let digits = digits.strip_prefix('+').unwrap_or(&digits);
     let plain = address.ton != TON_ALPHANUMERIC && digits.bytes().all(|b| b.is_ascii_digit());
-    plain.then(|| PhoneNumber::parse(&format!("+{digits}")).ok())?
+    let read = |digits: &str| PhoneNumber::parse(&format!("+{digits}")).ok();
+    let mexican = || read(&format!("52{}", digits.strip_prefix("521")?));
+    plain.then(|| read(digits).or_else(mexican))?
 }
 
 /// A short code, number or name, printable and no longer than an address may be.
@@ -127,6 +130,11 @@ mod tests {
         // Too late for its second piece.
         assert!(take(now, &from, "la", part(1)).is_none());
         assert!(take(now + PATIENCE, &from, "ter", part(2)).is_none());
+        let mexican = Address::international("5215512345678").to_owned();
+        assert_eq!(
+            take(now, &mexican, "ALTO", None).unwrap().from,
+            PhoneNumber::parse("+525512345678").ok()
+        );
         for odd in ["Brand", "80800", "+4412"] {
             let odd = Address::sender(odd).to_owned();
             assert_eq!(take(now, &odd, "x", None).unwrap().from, None);
