@@ -311,7 +311,8 @@ pub(super) fn end_unfinished(
         record(connection, &challenge, &[entry])?;
         match challenge.state() {
             State::Ended(Reason::TimedOut) => ended.expired += 1,
-            _ => ended.interrupted += 1,
+            State::Ended(_) => ended.interrupted += 1,
+            State::Open(_) => {}
         }
     }
     Ok((ended, last))
