@@ -13,6 +13,9 @@ use crate::smpp::text::{Assembler, Reading};
 
 /// Longer messages whose pieces are waited for at once.
 const UNFINISHED: usize = 256;
+/// Their pieces: each keeps one of the deliveries that a bind may leave unanswered, 256 as a rule, from
+/// receipts and other people's messages.
+const PIECES: usize = 128;
 /// How long pieces are waited for; then the message centre is asked to deliver them again. Most
 /// give up on an answer after a minute.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -26,7 +29,7 @@ pub(super) struct Inbox {
 impl Inbox {
     pub(super) fn new() -> Inbox {
         Inbox {
-            pieces: Assembler::new(UNFINISHED, PATIENCE),
+            pieces: Assembler::new(UNFINISHED, PATIENCE).within(PIECES),
         }
     }
 
@@ -105,6 +108,26 @@ mod tests {
             part,
             ..read(&sms, Default::default())
         }
+    }
+
+    #[test]
+    fn pieces_without_end_keep_no_bind_from_others() {
+        let now = Instant::now();
+        let mut inbox = Inbox::new();
+        let by: Arc<str> = "carrier".into();
+        let from = Address::international("+447400123456").to_owned();
+        let to = Address::sender("80800").to_owned();
+        let mut waiting = Vec::new();
+        for number in 1..=254 {
+            let (acknowledgement, told) = Acknowledgement::awaited();
+            let piece = reading("x", Part::new(7, 255, number));
+            let whole = inbox.take(now, &by, (&from, &to), piece, acknowledgement);
+            assert!(whole.is_none());
+            waiting.push(told);
+        }
+        let held = waiting.iter_mut().filter_map(|told| told.try_recv().err());
+        let usual = crate::smpp::session::Config::new("", "").deliveries;
+        assert!(held.count() <= usual / 2);
     }
 
     #[test]
