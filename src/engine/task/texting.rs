@@ -565,7 +565,11 @@ impl Task {
 
     /// Takes back what a person was to be sent and has not left.
     fn take_back(&mut self, number: &PhoneNumber) {
-        let theirs = |open: &&Open| open.texts.as_ref().is_some_and(|texts| texts.to == *number);
+        let twin = number.twin();
+        let theirs = |open: &&Open| {
+            let to = open.texts.as_ref().map(|texts| &texts.to);
+            to.is_some_and(|to| to == number || Some(to) == twin.as_ref())
+        };
         let unsent = self.open.values().filter(theirs).filter_map(Open::unsent);
         for text in unsent.collect::<Vec<_>>() {
             self.withdraw(text);

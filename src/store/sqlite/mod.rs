@@ -371,13 +371,13 @@ impl Store for Sqlite {
     }
 
     fn erase(&self, number: PhoneNumber) -> Pending<Erased> {
-        let hash = self.vault.hash_number(&number);
+        let phone = self.vault.hash_phone(&number);
         let Some((writer, _)) = self.hands.clone() else {
             return refused(StoreError::Closed);
         };
         Box::pin(async move {
             let erased = writer
-                .write(move |connection| retention::erase(connection, &hash))
+                .write(move |connection| retention::erase(connection, &phone))
                 .await?;
             writer.write_alone(retention::truncate_log).await?;
             Ok(erased)
@@ -405,8 +405,8 @@ impl Store for Sqlite {
     }
 
     fn is_blocked(&self, number: PhoneNumber) -> Pending<bool> {
-        let hash = self.vault.hash_number(&number);
-        self.read(move |connection| messages::is_blocked(connection, &hash))
+        let phone = self.vault.hash_phone(&number);
+        self.read(move |connection| messages::is_blocked(connection, &phone))
     }
 
     fn blocks(&self) -> Pending<Vec<Block>> {
@@ -420,8 +420,8 @@ impl Store for Sqlite {
     }
 
     fn unblock(&self, number: PhoneNumber) -> Pending<bool> {
-        let hash = self.vault.hash_number(&number);
-        self.write(move |connection| messages::unblock(connection, &hash))
+        let phone = self.vault.hash_phone(&number);
+        self.write(move |connection| messages::unblock(connection, &phone))
     }
 
     fn purge(&self, retention: Retention, now: Timestamp) -> Pending<Purged> {
