@@ -368,6 +368,27 @@ async fn what_is_withdrawn_does_not_leave() {
     serving.await.expect("the message centre");
 }
 
+/// Withdrawn after the message centre has refused it for the moment: nothing of it has left, and it is
+/// not tried again.
+#[tokio::test]
+async fn what_is_withdrawn_is_not_tried_again() {
+    let (listener, address) = listen().await;
+    let mut house = House::new(vec![line("busy", &address)]);
+    let mut wire = Wire::accept(&listener).await;
+    wire.bind().await;
+    house.send(1, "+447400123456", "first").await;
+    let (_, sequence) = wire.text().await;
+    let busy = ringtrue::smpp::pdu::Body::SubmitSmResp(Default::default());
+    wire.say(Status::QUEUE_FULL, sequence, busy).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let withdrawn = Command::Withdraw(TextRef(Uuid::from_u128(1)));
+    house.commands.send(withdrawn).await.expect("a gateway");
+    assert_eq!(house.failed(1).await, (Failure::TooLate, None));
+    house.send(2, "+447400123456", "second").await;
+    assert_eq!(wire.accept_text().await, "second");
+    house.sent(2).await;
+}
+
 /// What waits and what has left is reported when the gateway stops.
 #[tokio::test]
 async fn stopping_reports_everything() {

@@ -218,6 +218,11 @@ impl Life {
             }
             // Once a text has left, the next process can check the code.
             Event::Interrupt if stage == Stage::Queued => What::Ended(Reason::Interrupted),
+            // Nor will anybody hear what becomes of one that was sent again and is on its way.
+            Event::Interrupt => {
+                let on_its_way = self.text.filter(|text| text.state == TextState::Queued)?;
+                self.heard(on_its_way.sending, TextNews::Unsure, stage, now)?
+            }
             _ => return None,
         })
     }

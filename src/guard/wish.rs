@@ -47,6 +47,8 @@ impl Wish {
     /// The wish of a message that is one of the words and nothing else: somebody who writes *please
     /// do not stop* wishes nothing here. Case, accents and marks around the word do not count.
     pub fn of(message: &str) -> Option<Wish> {
+        // Some carriers fill messages up with blanks.
+        let message = message.trim_matches(|c: char| !c.is_alphanumeric());
         if message.len() > LONGEST {
             return None;
         }
@@ -82,7 +84,15 @@ mod tests {
     #[test]
     fn the_usual_words_are_known_however_they_are_written() {
         for text in [
-            "STOP", "stop", " Stop. ", "\"STOP\"", "ARRÊT", "Arret!", "BAJA", "basta\n",
+            "STOP                                        ",
+            "STOP",
+            "stop",
+            " Stop. ",
+            "\"STOP\"",
+            "ARRÊT",
+            "Arret!",
+            "BAJA",
+            "basta\n",
         ] {
             assert_eq!(Wish::of(text), Some(Wish::Stop), "{text}");
         }

@@ -183,6 +183,22 @@ impl PhoneNumber {
         masked
     }
 
+    /// The same phone's number as other networks write it: mobile numbers of Argentina have a 9
+    /// behind the country code, which not all of them put there.
+    pub fn twin(&self) -> Option<PhoneNumber> {
+        let national = self.national();
+        let other = match (
+            self.country_code(),
+            national.len(),
+            national.strip_prefix('9'),
+        ) {
+            ("54", 11, Some(bare)) => format!("+54{bare}"),
+            ("54", 10, _) => format!("+549{national}"),
+            _ => return None,
+        };
+        PhoneNumber::parse(&other).ok()
+    }
+
     /// What the number is used for; [`NumberKind::Unknown`] never, since such a number is not valid.
     pub fn kind(&self) -> NumberKind {
         self.kind

@@ -52,6 +52,8 @@ pub(super) struct Flight {
     pub(super) began: Option<Instant>,
     messages: SmallVec<[Message; 1]>,
     open: usize,
+    /// Those that are with the message centre: on their way, taken, or not heard of.
+    out: usize,
     /// Set once one of them has failed: the others are not worth sending any more.
     pub(super) given_up: Option<NotSent>,
 }
@@ -89,6 +91,7 @@ impl Flights {
             measure,
             began: None,
             open: messages.len(),
+            out: 0,
             messages,
             given_up: None,
         }) as u32;
@@ -136,14 +139,14 @@ impl Flights {
 }
 
 impl Flight {
-    /// Why it is of no more use, if it is; what has begun to leave goes on.
+    /// Why it is of no more use, if it is; of what has left in part the rest follows.
     pub(super) fn past(&self, now: Instant) -> Option<NotSent> {
         let unwanted = self
             .order
             .withdrawal
             .as_ref()
             .is_some_and(Withdrawal::is_withdrawn);
-        if unwanted && self.began.is_none() {
+        if unwanted && self.out == 0 {
             return Some(NotSent::Withdrawn);
         }
         (now >= self.order.deadline).then_some(NotSent::TooLate)
@@ -157,7 +160,13 @@ impl Flight {
     pub(super) fn attempted(&mut self, index: usize) {
         if let Some(message) = self.messages.get_mut(index) {
             message.attempts += 1;
+            self.out += 1;
         }
+    }
+
+    /// A message that was on its way has not left: it was refused, or never written.
+    pub(super) fn came_back(&mut self) {
+        self.out = self.out.saturating_sub(1);
     }
 }
 

@@ -13,6 +13,9 @@ use crate::smpp::text::{Assembler, Reading};
 
 /// Longer messages whose pieces are waited for at once.
 const UNFINISHED: usize = 256;
+/// Their pieces: each keeps one of the deliveries that a bind may leave unanswered, 256 as a rule, from
+/// receipts and other people's messages.
+const PIECES: usize = 128;
 /// How long pieces are waited for; then the message centre is asked to deliver them again. Most
 /// give up on an answer after a minute.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -26,7 +29,7 @@ pub(super) struct Inbox {
 impl Inbox {
     pub(super) fn new() -> Inbox {
         Inbox {
-            pieces: Assembler::new(UNFINISHED, PATIENCE),
+            pieces: Assembler::new(UNFINISHED, PATIENCE).within(PIECES),
         }
     }
 
@@ -75,11 +78,14 @@ impl Inbox {
 }
 
 /// A person's number, which is international whatever its type says: some carriers leave that 0.
+/// Some write mobile numbers of Mexico with the 1 that was part of them until 2019.
 fn number(address: Address<'_>) -> Option<PhoneNumber> {
     let digits = address.text();
     let digits = digits.strip_prefix('+').unwrap_or(&digits);
     let plain = address.ton != TON_ALPHANUMERIC && digits.bytes().all(|b| b.is_ascii_digit());
-    plain.then(|| PhoneNumber::parse(&format!("+{digits}")).ok())?
+    let read = |digits: &str| PhoneNumber::parse(&format!("+{digits}")).ok();
+    let mexican = || read(&format!("52{}", digits.strip_prefix("521")?));
+    plain.then(|| read(digits).or_else(mexican))?
 }
 
 /// A short code, number or name, printable and no longer than an address may be.
@@ -105,6 +111,26 @@ mod tests {
     }
 
     #[test]
+    fn pieces_without_end_keep_no_bind_from_others() {
+        let now = Instant::now();
+        let mut inbox = Inbox::new();
+        let by: Arc<str> = "carrier".into();
+        let from = Address::international("+447400123456").to_owned();
+        let to = Address::sender("80800").to_owned();
+        let mut waiting = Vec::new();
+        for number in 1..=254 {
+            let (acknowledgement, told) = Acknowledgement::awaited();
+            let piece = reading("x", Part::new(7, 255, number));
+            let whole = inbox.take(now, &by, (&from, &to), piece, acknowledgement);
+            assert!(whole.is_none());
+            waiting.push(told);
+        }
+        let held = waiting.iter_mut().filter_map(|told| told.try_recv().err());
+        let usual = crate::smpp::session::Config::new("", "").deliveries;
+        assert!(held.count() <= usual / 2);
+    }
+
+    #[test]
     fn a_message_is_told_whole_with_its_sender() {
         let now = Instant::now();
         let mut inbox = Inbox::new();
@@ -127,6 +153,11 @@ mod tests {
         // Too late for its second piece.
         assert!(take(now, &from, "la", part(1)).is_none());
         assert!(take(now + PATIENCE, &from, "ter", part(2)).is_none());
+        let mexican = Address::international("5215512345678").to_owned();
+        assert_eq!(
+            take(now, &mexican, "ALTO", None).unwrap().from,
+            PhoneNumber::parse("+525512345678").ok()
+        );
         for odd in ["Brand", "80800", "+4412"] {
             let odd = Address::sender(odd).to_owned();
             assert_eq!(take(now, &odd, "x", None).unwrap().from, None);

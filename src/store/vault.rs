@@ -17,6 +17,7 @@ use hmac::{Hmac, Mac};
 use rand::TryRng;
 use rand::rngs::SysRng;
 use sha2::Sha256;
+use smallvec::SmallVec;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -265,6 +266,13 @@ impl Vault {
     /// The keyed hash by which a number's challenges are found.
     pub fn hash_number(&self, number: &PhoneNumber) -> [u8; 32] {
         self.hash(b"number", &[number.e164().as_bytes()])
+    }
+
+    /// The keyed hashes of a phone's number, first as it is written and then as others write it.
+    pub fn hash_phone(&self, number: &PhoneNumber) -> SmallVec<[[u8; 32]; 1]> {
+        let twin = number.twin();
+        let both = std::iter::once(number).chain(&twin);
+        both.map(|number| self.hash_number(number)).collect()
     }
 
     /// The keyed hash of parts, apart from every other purpose's: each part is preceded by its

@@ -32,6 +32,7 @@ use super::{EngineConfig, TextGateway, VoiceGateway};
 use crate::challenge::{Challenge, Entry, Event, Tenant};
 use crate::dialplan::Dialplan;
 use crate::guard::Guard;
+use crate::phone::PhoneNumber;
 use crate::sms::dispatch;
 use crate::sms::order::{Acknowledgement, TextRef};
 use crate::store::{
@@ -76,6 +77,8 @@ enum Done {
     /// The store has, or has not, kept a message that a person sent.
     KeptMessage {
         acknowledgement: Option<Acknowledgement>,
+        /// Who wants no more texts by it.
+        stopped: Option<PhoneNumber>,
         kept: Result<(), StoreError>,
     },
     /// The store has, or has not, kept what joins receipts to a text.
@@ -379,8 +382,9 @@ impl Task {
             Done::AskedToResend { asked, blocked } => self.asked_to_resend(*asked, blocked),
             Done::KeptMessage {
                 acknowledgement,
+                stopped,
                 kept,
-            } => self.kept_message(acknowledgement, kept),
+            } => self.kept_message(acknowledgement, stopped, kept),
             Done::AwaitingReceipts { awaited, kept } => self.awaiting_receipts(awaited, kept),
             Done::JoinAgain(awaited) => self.join_again(awaited),
             Done::TookReceipt { received, joined } => self.took_receipt(received, joined),

@@ -543,6 +543,7 @@ impl Task {
             wish = ?wish,
             "a person wrote"
         );
+        let stopped = from.clone().filter(|_| wish == Some(Wish::Stop));
         let kept = self.store.keep_message(Message {
             id,
             at: now,
@@ -556,16 +557,35 @@ impl Task {
             let kept = kept.await;
             Done::KeptMessage {
                 acknowledgement,
+                stopped,
                 kept,
             }
         }));
     }
 
+    /// Takes back what a person was to be sent and has not left.
+    fn take_back(&mut self, number: &PhoneNumber) {
+        let twin = number.twin();
+        let theirs = |open: &&Open| {
+            let to = open.texts.as_ref().map(|texts| &texts.to);
+            to.is_some_and(|to| to == number || Some(to) == twin.as_ref())
+        };
+        let unsent = self.open.values().filter(theirs).filter_map(Open::unsent);
+        for text in unsent.collect::<Vec<_>>() {
+            self.withdraw(text);
+        }
+    }
+
     pub(super) fn kept_message(
         &mut self,
         acknowledgement: Option<Acknowledgement>,
+        stopped: Option<PhoneNumber>,
         kept: Result<(), StoreError>,
     ) {
+        // Now that no other can begin; and whether it could be kept or not.
+        if let Some(number) = stopped {
+            self.take_back(&number);
+        }
         if let Some(texting) = &mut self.texting {
             texting.inbound = texting.inbound.saturating_sub(1);
         }

@@ -1,5 +1,6 @@
 //! Joins receipts to what was sent.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -57,9 +58,13 @@ impl Key {
         Some(Key(key))
     }
 
-    /// As text, for a store's column.
-    pub fn as_str(&self) -> std::borrow::Cow<'_, str> {
-        String::from_utf8_lossy(&self.0)
+    /// As text, for a store's column; octets that are none are written out, so that no two names
+    /// are one there.
+    pub fn as_str(&self) -> Cow<'_, str> {
+        match std::str::from_utf8(&self.0) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => Cow::Owned(format!("\0{}", hex::encode(&self.0))),
+        }
     }
 }
 
@@ -104,7 +109,8 @@ impl<T: Clone> Joiner<T> {
     /// A text was accepted under `key`; gives the receipts that came before the answer.
     pub fn sent(&mut self, now: Instant, key: Key, text: T) -> SmallVec<[Receipt; 1]> {
         let early = self.early.take(now, &key).unwrap_or_default();
-        if !early.iter().any(|receipt| receipt.fate.is_final()) {
+        let is_last = |receipt: &Receipt| receipt.fate.is_final() && !receipt.intermediate;
+        if !early.iter().any(is_last) {
             self.sent.put(now, key, text);
         }
         early
@@ -155,6 +161,17 @@ mod tests {
         assert_ne!(key("a1"), key("A1"));
         assert_ne!(key("01"), key("1"));
         assert_eq!(key(" "), None);
+    }
+
+    #[test]
+    fn ids_of_other_octets_are_other_names() {
+        let name = |id: &[u8]| {
+            let key = Key::of_answer(&MessageId::new(id), IdForm::Same).expect("a key");
+            key.as_str().into_owned()
+        };
+        assert_ne!(name(b"\x81\x9f"), name(b"\x82\x9e"));
+        assert_ne!(name(b"\x81"), name("\u{fffd}".as_bytes()));
+        assert_eq!(name("\u{e9}1".as_bytes()), "\u{e9}1");
     }
 
     #[test]
@@ -217,6 +234,17 @@ mod tests {
         assert_eq!(
             joiner.received(now, joiner_key(3), &delivered),
             Some("third")
+        );
+        // Early, and a fate of which more is to follow.
+        let attempt = Receipt {
+            intermediate: true,
+            ..receipt("id:6 stat:UNDELIV err:001").unwrap()
+        };
+        assert_eq!(joiner.received(now, joiner_key(6), &attempt), None);
+        assert_eq!(joiner.sent(now, joiner_key(6), "sixth").len(), 1);
+        assert_eq!(
+            joiner.received(now, joiner_key(6), &delivered),
+            Some("sixth")
         );
         // Never.
         assert!(joiner.sent(now, joiner_key(4), "fourth").is_empty());

@@ -182,6 +182,8 @@ struct Unfinished<A> {
     reference: u16,
     began: Instant,
     pieces: Vec<Option<(String, A)>>,
+    /// How many of them are there.
+    here: usize,
 }
 
 /// Joins the pieces of longer texts. Holds so many unfinished texts, for so long; beyond that the
@@ -189,6 +191,7 @@ struct Unfinished<A> {
 pub struct Assembler<A = ()> {
     unfinished: VecDeque<Unfinished<A>>,
     most: usize,
+    most_pieces: usize,
     patience: Duration,
 }
 
@@ -198,7 +201,16 @@ impl<A> Assembler<A> {
         Assembler {
             unfinished: VecDeque::new(),
             most: most.max(1),
+            most_pieces: usize::MAX,
             patience,
+        }
+    }
+
+    /// Holds at most so many pieces of them all; beyond that the text with the most is forgotten.
+    pub fn within(self, most_pieces: usize) -> Assembler<A> {
+        Assembler {
+            most_pieces,
+            ..self
         }
     }
 
@@ -234,16 +246,31 @@ impl<A> Assembler<A> {
                 pieces: std::iter::repeat_with(|| None)
                     .take(usize::from(part.total))
                     .collect(),
+                here: 0,
             });
             self.unfinished.len() - 1
         });
         let whole = self.unfinished.get_mut(at)?;
-        *whole.pieces.get_mut(usize::from(part.number) - 1)? = Some((text, with));
-        if whole.pieces.iter().any(Option::is_none) {
+        let piece = whole.pieces.get_mut(usize::from(part.number) - 1)?;
+        whole.here += usize::from(piece.is_none());
+        *piece = Some((text, with));
+        if whole.here < whole.pieces.len() {
+            self.make_room();
             return None;
         }
         let whole = self.unfinished.remove(at)?;
         Some(whole.pieces.into_iter().flatten().unzip())
+    }
+
+    fn make_room(&mut self) {
+        while self.unfinished.iter().map(|u| u.here).sum::<usize>() > self.most_pieces {
+            // Of equal ones the oldest.
+            let largest = self.unfinished.iter().enumerate().rev();
+            let Some((at, _)) = largest.max_by_key(|(_, u)| u.here) else {
+                return;
+            };
+            self.unfinished.remove(at);
+        }
     }
 
     /// Forgets what has waited long enough, and what it came with.

@@ -447,6 +447,9 @@ impl Driver {
             }
         }
         for piece in returned.into_iter().rev() {
+            if let Some((flight, _)) = self.flights.get(piece) {
+                flight.came_back();
+            }
             self.ready.push_front(piece);
         }
         closed

@@ -189,6 +189,7 @@ impl Driver {
         let worth = worth && flight.order.patient;
         let worth = worth && flight.message(index).is_some_and(|m| m.attempts < attempts);
         if worth {
+            flight.came_back();
             self.again.push_back((again, piece));
         }
         worth

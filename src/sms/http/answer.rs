@@ -42,6 +42,8 @@ pub(super) fn judge_status(status: u16, retry_after: Option<&str>) -> Option<Ver
             error: error(),
             pause: retry_after.and_then(pause),
         }),
+        // See Other: the request was carried out (RFC 9110 15.4.4).
+        303 => Some(Verdict::Unclear(error())),
         300..=499 => Some(Verdict::Refused {
             failure: Failure::Rejected,
             error: error(),
@@ -152,6 +154,8 @@ mod tests {
                     Some(Verdict::Refused { failure: Failure::Overloaded, pause: Some(pause), .. })
                         if pause == Duration::from_secs(7)
                 )),
+                // Where the outcome of what was carried out is to be seen (RFC 9110 15.4.4).
+                303 => assert!(matches!(verdict, Some(Verdict::Unclear(_)))),
                 300..=499 => assert!(matches!(verdict, Some(Verdict::Refused { .. }))),
                 _ => assert!(matches!(verdict, Some(Verdict::Unclear(_))), "{status}"),
             }

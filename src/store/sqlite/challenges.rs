@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
+use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::messages;
@@ -28,6 +29,8 @@ pub(super) struct Sealed {
     entry: Entry,
     number: Vec<u8>,
     number_hash: [u8; 32],
+    /// However the phone's number is written.
+    phone: SmallVec<[[u8; 32]; 1]>,
     request: Option<Request>,
     code: Option<CodeHash>,
 }
@@ -68,6 +71,7 @@ impl Sealed {
         Ok(Sealed {
             number: sealed,
             number_hash: vault.hash_number(&number),
+            phone: vault.hash_phone(&number),
             challenge,
             entry,
             request,
@@ -83,7 +87,7 @@ pub(super) fn begin(connection: &Connection, new: &Sealed) -> Result<Begun> {
         return Ok(Begun::Replay(replay));
     }
     let details = new.challenge.details();
-    if details.channel == Channel::Sms && messages::is_blocked(connection, &new.number_hash)? {
+    if details.channel == Channel::Sms && messages::is_blocked(connection, &new.phone)? {
         return Ok(Begun::Blocked);
     }
     let life = new.challenge.life();
@@ -311,7 +315,8 @@ pub(super) fn end_unfinished(
         record(connection, &challenge, &[entry])?;
         match challenge.state() {
             State::Ended(Reason::TimedOut) => ended.expired += 1,
-            _ => ended.interrupted += 1,
+            State::Ended(_) => ended.interrupted += 1,
+            State::Open(_) => {}
         }
     }
     Ok((ended, last))

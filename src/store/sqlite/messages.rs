@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
+use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::rows::time;
@@ -19,6 +20,8 @@ pub(super) struct SealedMessage {
     at: Timestamp,
     number: Option<Vec<u8>>,
     number_hash: Option<[u8; 32]>,
+    /// However the phone's number is written.
+    phone: SmallVec<[[u8; 32]; 1]>,
     masked: Option<String>,
     to: Arc<str>,
     by: Arc<str>,
@@ -38,6 +41,9 @@ impl SealedMessage {
                 .transpose()
                 .map_err(unsealable)?,
             number_hash: from.map(|number| vault.hash_number(number)),
+            phone: from
+                .map(|number| vault.hash_phone(number))
+                .unwrap_or_default(),
             masked: from.map(PhoneNumber::masked),
             to: Arc::clone(&message.to),
             by: Arc::clone(&message.by),
@@ -78,7 +84,7 @@ pub(super) fn keep(connection: &Connection, message: &SealedMessage) -> Result<(
                     message.at,
                 )?;
             }
-            Wish::Start => lift_own(connection, number_hash)?,
+            Wish::Start => lift_own(connection, &message.phone)?,
         }
     }
     Ok(())
@@ -93,9 +99,10 @@ pub(super) fn from_number(
 ) -> Result<Vec<Message>> {
     let mut statement = connection.prepare_cached(
         "SELECT id, at, sent_to, sent_by, words, wish FROM message
-         WHERE number_hash = ?1 ORDER BY id DESC LIMIT ?2",
+         WHERE number_hash IN (?1, ?2) ORDER BY id DESC LIMIT ?3",
     )?;
-    let mut rows = statement.query(params![vault.hash_number(number), limit])?;
+    let phone = vault.hash_phone(number);
+    let mut rows = statement.query(params![phone.first(), phone.get(1), limit])?;
     let mut messages = Vec::new();
     while let Some(row) = rows.next()? {
         let id = Uuid::from_bytes(row.get(0)?);
@@ -118,12 +125,15 @@ pub(super) fn from_number(
     Ok(messages)
 }
 
-pub(super) fn is_blocked(connection: &Connection, number_hash: &[u8; 32]) -> Result<bool> {
-    let found = connection
-        .prepare_cached("SELECT 1 FROM block WHERE number_hash = ?1")?
-        .query_row([number_hash], |_| Ok(()))
-        .optional()?;
-    Ok(found.is_some())
+/// Whether a phone is sent no texts, by the hashes of its number in every way to write it.
+pub(super) fn is_blocked(connection: &Connection, phone: &[[u8; 32]]) -> Result<bool> {
+    let mut statement = connection.prepare_cached("SELECT 1 FROM block WHERE number_hash = ?1")?;
+    for number_hash in phone {
+        if statement.exists([number_hash])? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether it was not blocked before. An operator's block takes the place of the person's own, which
@@ -154,18 +164,23 @@ pub(super) fn block(
     Ok(new > 0)
 }
 
-pub(super) fn unblock(connection: &Connection, number_hash: &[u8; 32]) -> Result<bool> {
-    let lifted = connection
-        .prepare_cached("DELETE FROM block WHERE number_hash = ?1")?
-        .execute([number_hash])?;
+pub(super) fn unblock(connection: &Connection, phone: &[[u8; 32]]) -> Result<bool> {
+    let mut lifted = 0;
+    for number_hash in phone {
+        lifted += connection
+            .prepare_cached("DELETE FROM block WHERE number_hash = ?1")?
+            .execute([number_hash])?;
+    }
     Ok(lifted > 0)
 }
 
 /// A person lifts the block that a person asked for, not an operator's.
-fn lift_own(connection: &Connection, number_hash: &[u8; 32]) -> Result<()> {
-    connection
-        .prepare_cached("DELETE FROM block WHERE number_hash = ?1 AND blocked_by = ?2")?
-        .execute(params![number_hash, BlockedBy::Person.name()])?;
+fn lift_own(connection: &Connection, phone: &[[u8; 32]]) -> Result<()> {
+    for number_hash in phone {
+        connection
+            .prepare_cached("DELETE FROM block WHERE number_hash = ?1 AND blocked_by = ?2")?
+            .execute(params![number_hash, BlockedBy::Person.name()])?;
+    }
     Ok(())
 }
 

@@ -121,10 +121,6 @@ impl Sqlite {
             source,
         };
         make_directory(parent(path)).map_err(file)?;
-        let lock = match use_ {
-            Use::Engine => Some(lock(path)?),
-            Use::Administration => None,
-        };
         // Made here, for SQLite would make it readable by all; its log and index files then take
         // over its permissions.
         OpenOptions::new()
@@ -134,6 +130,10 @@ impl Sqlite {
             .mode(0o600)
             .open(path)
             .map_err(file)?;
+        let lock = match use_ {
+            Use::Engine => Some(lock(path)?),
+            Use::Administration => None,
+        };
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         schema::migrate(&mut connection)?;
         let vault = Arc::new(open_vault(&connection, key)?);
@@ -187,9 +187,14 @@ fn refused<T: Send + 'static>(error: StoreError) -> Pending<T> {
     Box::pin(async move { Err(error) })
 }
 
-/// The engine's lock on a store. The system lifts it when the process ends, however it ends.
+/// The engine's lock on a store, beside the file itself: a link to it is no other store. The system
+/// lifts it when the process ends, however it ends.
 fn lock(path: &Path) -> Result<Flock<File>, OpenError> {
-    let mut name = path.as_os_str().to_owned();
+    let file = |path: PathBuf| move |source| OpenError::File { path, source };
+    let mut name = path
+        .canonicalize()
+        .map_err(file(path.into()))?
+        .into_os_string();
     name.push(".lock");
     let name = PathBuf::from(name);
     let file = OpenOptions::new()
@@ -198,7 +203,7 @@ fn lock(path: &Path) -> Result<Flock<File>, OpenError> {
         .truncate(false)
         .mode(0o600)
         .open(&name)
-        .map_err(|source| OpenError::File { path: name, source })?;
+        .map_err(file(name.clone()))?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock)
         .map_err(|_| OpenError::InUse { path: path.into() })
 }
@@ -371,13 +376,13 @@ impl Store for Sqlite {
     }
 
     fn erase(&self, number: PhoneNumber) -> Pending<Erased> {
-        let hash = self.vault.hash_number(&number);
+        let phone = self.vault.hash_phone(&number);
         let Some((writer, _)) = self.hands.clone() else {
             return refused(StoreError::Closed);
         };
         Box::pin(async move {
             let erased = writer
-                .write(move |connection| retention::erase(connection, &hash))
+                .write(move |connection| retention::erase(connection, &phone))
                 .await?;
             writer.write_alone(retention::truncate_log).await?;
             Ok(erased)
@@ -405,8 +410,8 @@ impl Store for Sqlite {
     }
 
     fn is_blocked(&self, number: PhoneNumber) -> Pending<bool> {
-        let hash = self.vault.hash_number(&number);
-        self.read(move |connection| messages::is_blocked(connection, &hash))
+        let phone = self.vault.hash_phone(&number);
+        self.read(move |connection| messages::is_blocked(connection, &phone))
     }
 
     fn blocks(&self) -> Pending<Vec<Block>> {
@@ -420,8 +425,8 @@ impl Store for Sqlite {
     }
 
     fn unblock(&self, number: PhoneNumber) -> Pending<bool> {
-        let hash = self.vault.hash_number(&number);
-        self.write(move |connection| messages::unblock(connection, &hash))
+        let phone = self.vault.hash_phone(&number);
+        self.write(move |connection| messages::unblock(connection, &phone))
     }
 
     fn purge(&self, retention: Retention, now: Timestamp) -> Pending<Purged> {

@@ -12,8 +12,20 @@ type Result<T> = std::result::Result<T, StoreError>;
 /// Rows that one step of a purge touches: few enough that nobody waits long for the writer.
 const STEP: i64 = 200;
 
-/// Erases a number from what has ended, with its messages; of a block its keyed hash stays.
-pub(super) fn erase(connection: &Connection, number_hash: &[u8; 32]) -> Result<Erased> {
+/// Erases a phone's number, in every way to write it, from what has ended, with its messages; of a
+/// block its keyed hash stays.
+pub(super) fn erase(connection: &Connection, phone: &[[u8; 32]]) -> Result<Erased> {
+    let mut all = Erased::default();
+    for number_hash in phone {
+        let erased = erase_number(connection, number_hash)?;
+        all.challenges += erased.challenges;
+        all.still_open += erased.still_open;
+        all.messages += erased.messages;
+    }
+    Ok(all)
+}
+
+fn erase_number(connection: &Connection, number_hash: &[u8; 32]) -> Result<Erased> {
     connection
         .prepare_cached(
             "DELETE FROM awaited_receipt WHERE challenge IN

@@ -465,3 +465,17 @@ async fn files_are_their_owners_alone() {
         & 0o777;
     assert_eq!(mode, 0o700);
 }
+
+#[tokio::test]
+async fn one_engine_runs_a_store_by_whatever_name() {
+    let place = Place::new();
+    let running = place.open();
+    let other = tempfile::tempdir().expect("a directory");
+    let link = other.path().join("linked.db");
+    std::os::unix::fs::symlink(place.file("ringtrue.db"), &link).expect("links");
+    let open = || Sqlite::open(&link, &place.file("key"), Use::Engine, Metrics::default());
+    let second = open();
+    assert!(matches!(second, Err(OpenError::InUse { .. })));
+    drop(running);
+    assert!(open().is_ok());
+}

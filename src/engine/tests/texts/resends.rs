@@ -201,6 +201,41 @@ async fn what_cannot_be_texted_is_refused_before_anything_is_kept() {
 }
 
 #[tokio::test]
+async fn a_text_that_was_on_its_way_when_the_process_died_may_have_left() {
+    let mut house = text_house().await;
+    let (id, _, right) = house.texted(sms()).await;
+    sleep(Duration::from_millis(110)).await;
+    house.engine().resend(&tenant(), id).await.expect("resends");
+    house.carrier.dispatched().await;
+    let directory = house.killed().await;
+    let house = text_house_at(directory, config(), guard(), 64).await;
+    let now = house.now(id).await;
+    assert_eq!(now.state(), State::Open(Stage::Sent));
+    let text = now.life().text().map(|text| (text.sending, text.state));
+    assert_eq!(text, Some((2, TextState::Unsure)));
+    assert!(house.check(id, code(&right)).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_stop_takes_back_what_has_not_left() {
+    let mut house = text_house().await;
+    let number = sms().to;
+    let other = Begin {
+        to: PhoneNumber::parse("+442079460124").expect("a number"),
+        ..sms()
+    };
+    let (_, queued) = house.queued(sms()).await;
+    let (left, _, right) = house.texted(sms()).await;
+    let (others, _) = house.queued(other).await;
+    house.carrier.says("STOP", number.e164()).await;
+    assert_eq!(house.carrier.withdrawn().await, queued.text);
+    // What has left is theirs to use, and what others are sent is another matter.
+    assert!(house.check(left, code(&right)).await.is_ok());
+    assert_eq!(house.now(others).await.state().status(), Status::Queued);
+    assert!(house.carrier.commands.try_recv().is_err(), "nothing else");
+}
+
+#[tokio::test]
 async fn a_person_who_writes_stop_is_texted_no_more_until_they_write_start() {
     let mut house = text_house().await;
     let number = sms().to;

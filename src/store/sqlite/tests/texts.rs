@@ -220,6 +220,36 @@ async fn a_stop_blocks_texts_and_nothing_else_until_it_is_lifted() {
 }
 
 #[tokio::test]
+async fn a_phone_is_one_however_networks_write_its_number() {
+    let (with, without) = ("+5491123456789", "+541123456789");
+    for (texted, writes) in [(with, without), (without, with)] {
+        let place = Place::new();
+        let store = place.open();
+        let stop = message(1, 5, Some(writes), "STOP", Some(Wish::Stop));
+        assert_eq!(store.keep_message(stop).await, Ok(()));
+        assert_eq!(store.is_blocked(number(texted)).await, Ok(true), "{texted}");
+        let new = NewChallenge {
+            number: number(texted),
+            ..text(&store, 1, 10)
+        };
+        assert_eq!(store.begin(new).await, Ok(Begun::Blocked));
+        let start = message(2, 6, Some(texted), "START", Some(Wish::Start));
+        assert_eq!(store.keep_message(start).await, Ok(()));
+        assert_eq!(store.is_blocked(number(writes)).await, Ok(false));
+        let stop = message(3, 7, Some(writes), "STOP", Some(Wish::Stop));
+        assert_eq!(store.keep_message(stop).await, Ok(()));
+        let kept = store.messages(number(texted), 9).await.expect("reads");
+        assert_eq!(kept.len(), 3);
+        let erased = store.erase(number(texted)).await.expect("erases");
+        assert_eq!(erased.messages, 3);
+        let masked = store.blocks().await.expect("reads");
+        assert_eq!(masked.first().map(|b| b.masked.clone()), Some(None));
+        assert_eq!(store.unblock(number(texted)).await, Ok(true));
+        assert_eq!(store.is_blocked(number(writes)).await, Ok(false));
+    }
+}
+
+#[tokio::test]
 async fn messages_are_sealed_erased_and_dropped_in_their_time() {
     let place = Place::new();
     let store = place.open();
