@@ -184,8 +184,8 @@ impl Open {
         (text.state == TextState::Queued).then_some(*name)
     }
 
-    /// Judges a code by its hash; the attempt is a line to be written.
-    pub fn judge(&mut self, code: &CodeHash, now: Instant) -> Judgement {
+    /// Judges a code by its hash, at this time on both clocks; the attempt is a line to be written.
+    pub fn judge(&mut self, code: &CodeHash, (now, wall): (Instant, Timestamp)) -> Judgement {
         if self.is_decided() {
             return Judgement::TooLate;
         }
@@ -196,7 +196,14 @@ impl Open {
             true => Match::Right,
             false => Match::Wrong,
         };
-        self.apply(Event::Code(matched), now);
+        // The clock that nobody sets stands still while the machine sleeps: what has expired by the
+        // other has expired.
+        let expires = self.decided.details().expires;
+        let time = match wall >= expires {
+            true => self.time(now).max(expires),
+            false => self.time(now),
+        };
+        self.apply_at(Event::Code(matched), time);
         match (matched, self.decided.state()) {
             (Match::Right, State::Ended(Reason::CodeMatched)) => Judgement::Right,
             (Match::Wrong, State::Open(_) | State::Ended(Reason::TooManyAttempts)) => {
@@ -222,7 +229,10 @@ impl Open {
 
     /// Applies an event; whether anything came of it.
     pub fn apply(&mut self, event: Event, now: Instant) -> bool {
-        let time = self.time(now);
+        self.apply_at(event, self.time(now))
+    }
+
+    fn apply_at(&mut self, event: Event, time: Timestamp) -> bool {
         match self.decided.apply(event, time) {
             Step::Noted(entry) => {
                 self.rang |= matches!(entry.what, What::Stage(Stage::Ringing | Stage::Answered));
@@ -366,7 +376,33 @@ mod tests {
             }
             let deadline = open.deadline;
             assert!(open.apply(Event::Expire, deadline), "{microseconds}");
-            assert_eq!(open.judge(&hash, deadline), Judgement::TooLate);
+            assert_eq!(open.judge(&hash, (deadline, now)), Judgement::TooLate);
+        }
+    }
+
+    #[test]
+    fn a_code_is_too_late_by_either_clock() {
+        let code = OneTimeCode::parse("123456").expect("a code");
+        let hash = Vault::new(&[7; 32]).hash_code(Uuid::nil(), &code);
+        let to = PhoneNumber::parse("+442079460123").expect("a number");
+        let details = challenge().details().clone();
+        let (created, expires) = (details.created, details.expires);
+        let second = jiff::SignedDuration::from_secs(1);
+        // The monotonic clock stood still while the machine slept; or the system's was set back.
+        for (wall, passed, judgement) in [
+            (created, 1, Judgement::Right),
+            (expires - second, 1, Judgement::Right),
+            (expires, 1, Judgement::TooLate),
+            (expires + second * 3600, 0, Judgement::TooLate),
+            (created - second * 3600, 1, Judgement::Right),
+            (created, 600, Judgement::TooLate),
+        ] {
+            let instant = Instant::now();
+            let texts = Texts::new(hash, to.clone(), None);
+            let mut open = Open::resumed(challenge(), (instant, created), texts);
+            let now = instant + Duration::from_secs(passed);
+            assert_eq!(open.judge(&hash, (now, wall)), judgement, "{wall} {passed}");
+            assert!(open.is_decided());
         }
     }
 }

@@ -379,7 +379,7 @@ impl Task {
             return;
         }
         let was_decided = open.is_decided();
-        let judgement = open.judge(&hash, Instant::now());
+        let judgement = open.judge(&hash, (Instant::now(), Timestamp::now()));
         let seq = open.decided_seq();
         let decided = open.is_decided() && !was_decided;
         let deadline = open.deadline;
