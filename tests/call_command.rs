@@ -140,18 +140,22 @@ fn a_closed_pipe_takes_the_call_back() {
     phone.succeeds();
 }
 
-/// Before anybody is called.
-#[test]
-fn a_capture_that_cannot_be_written_is_named() {
+/// Runs a command that fails before anybody is called; what it says.
+fn refused(args: &[&str]) -> String {
     let folder = TempDir::new().expect("a folder");
     let output = Command::new(env!("CARGO_BIN_EXE_ringtrue"))
         .current_dir(folder.path())
-        .args(["call", NUMBER, "--pcap", "none/call.pcap"])
+        .args(args)
         .output()
         .expect("ringtrue runs");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(output.stdout.is_empty(), "{output:?}");
-    let told = String::from_utf8_lossy(&output.stderr);
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_capture_that_cannot_be_written_is_named() {
+    let told = refused(&["call", NUMBER, "--pcap", "none/call.pcap"]);
     assert!(
         told.contains("writing none/call.pcap: No such file"),
         "{told}"
@@ -161,16 +165,8 @@ fn a_capture_that_cannot_be_written_is_named() {
 /// Blocked numbers cost money and trust: no command calls or texts them.
 #[test]
 fn what_the_guard_blocks_is_neither_called_nor_texted() {
-    let folder = TempDir::new().expect("a folder");
-    for command in [&["call", "+449091234567"][..], &["text", "+449091234567"]] {
-        let output = Command::new(env!("CARGO_BIN_EXE_ringtrue"))
-            .current_dir(folder.path())
-            .args(command)
-            .output()
-            .expect("ringtrue runs");
-        assert_eq!(output.status.code(), Some(1), "{output:?}");
-        assert!(output.stdout.is_empty(), "{output:?}");
-        let told = String::from_utf8_lossy(&output.stderr);
+    for command in ["call", "text"] {
+        let told = refused(&[command, "+449091234567"]);
         assert!(
             told.contains("[guard] in the configuration: numbers of this kind are not called"),
             "{told}"

@@ -53,12 +53,12 @@ async fn drive(theirs: &Handle, calls: u64, rate: u64) -> anyhow::Result<Duratio
     } = gateway;
     // The first make threads and pools.
     place(&commands, &mut reports, 0..100, rate).await?;
-    let (cpu, driver, packets) = (cpu()?, thread_time(), datagrams()?);
+    let (before, driver, packets) = (own_time()?, thread_time(), datagrams()?);
     let began = Instant::now();
     place(&commands, &mut reports, 100..100 + calls, rate).await?;
     let lasted = began.elapsed() - GOODBYE;
     let driver = thread_time() - driver;
-    let each = (self::cpu()? - cpu - driver) / calls as u32;
+    let each = (own_time()? - before - driver) / calls as u32;
     let packets = (datagrams()? - packets) as f64 / calls as f64;
     stop.send_replace(true);
     task.await??;
@@ -72,7 +72,7 @@ async fn drive(theirs: &Handle, calls: u64, rate: u64) -> anyhow::Result<Duratio
     Ok(each)
 }
 
-fn cpu() -> anyhow::Result<Duration> {
+fn own_time() -> anyhow::Result<Duration> {
     processor_time(std::process::id())
 }
 

@@ -24,10 +24,7 @@ pub fn run(calls: u64, rate: u64, ours: Option<Duration>) -> anyhow::Result<()> 
     let phone = Phone::start(phone::LEAVES)?;
     let folder = TempDir::new()?;
     let at = folder.path();
-    let noise: Vec<i16> = (0..80_000_i32)
-        .map(|n| (n * n % 4_001 - 2_000) as i16)
-        .collect();
-    fs::write(at.join("speech.wav"), wav::write(&noise))?;
+    fs::write(at.join("speech.wav"), wav::write(&phone::noise(80_000)))?;
     let (port, control) = (udp_port(), tcp_port());
     let config = format!(
         "poll_method epoll\nsip_listen 127.0.0.1:{port}\nctrl_tcp_listen 127.0.0.1:{control}\n\

@@ -55,15 +55,20 @@ impl Phone {
     }
 }
 
-/// A person's noises, and the hash key.
-fn speech() -> Vec<u8> {
+/// So many samples of a person's noises.
+pub fn noise(samples: usize) -> Vec<i16> {
     let mut noise = 1_u32;
-    let mut samples: Vec<i16> = (0..SPEAKS)
+    (0..samples)
         .map(|_| {
             noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (noise >> 20) as i16 - 2_048
         })
-        .collect();
+        .collect()
+}
+
+/// A person's noises, and the hash key.
+fn speech() -> Vec<u8> {
+    let mut samples = noise(SPEAKS);
     samples.extend(Generator::new(&[Digit::HASH], KeyShape::default()).render());
     samples.extend([0; 16_000]);
     g711::encode_all(Codec::Pcma, &samples)

@@ -3,6 +3,7 @@
 use super::AnsweredBy;
 use super::frame::{self, FRAME, Frame};
 use super::tone::{Run, Runs, Special};
+use crate::dtmf::Framer;
 
 /// What else is known while a piece of audio is heard.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -68,8 +69,7 @@ mod frames {
 /// Hears who or what has answered. Allocates nothing; about 500 octets.
 #[derive(Debug, Clone)]
 pub struct Classifier {
-    frame: [i16; FRAME],
-    filled: usize,
+    framer: Framer,
     noise_dbm0: f32,
     /// Levels of what was sent last in whole dBm0, a ring, and where in it the next goes.
     sent_dbm0: [i8; ECHO_FRAMES],
@@ -103,8 +103,7 @@ impl Classifier {
     /// A classifier at the instant of the answer.
     pub fn new() -> Classifier {
         Classifier {
-            frame: [0; FRAME],
-            filled: 0,
+            framer: Framer::EMPTY,
             noise_dbm0: -60.0,
             sent_dbm0: [SILENT_DBM0 as i8; ECHO_FRAMES],
             sent_next: 0,
@@ -130,25 +129,8 @@ impl Classifier {
     /// word counts.
     pub fn feed(&mut self, mut samples: &[i16], alongside: Alongside) -> Option<AnsweredBy> {
         let before = self.answered_by;
-        while !samples.is_empty() {
-            // A frame that comes in one piece is not copied.
-            if self.filled == 0
-                && let Some((frame, later)) = samples.split_first_chunk()
-            {
-                self.take(frame::look(frame, FAINT_DBM0), alongside);
-                samples = later;
-                continue;
-            }
-            let take = samples.len().min(FRAME - self.filled);
-            let (now, later) = samples.split_at(take);
-            self.frame[self.filled..self.filled + take].copy_from_slice(now);
-            self.filled += take;
-            samples = later;
-            if self.filled == FRAME {
-                self.filled = 0;
-                let frame = frame::look(&self.frame, FAINT_DBM0);
-                self.take(frame, alongside);
-            }
+        while let Some(frame) = self.framer.next(&mut samples) {
+            self.take(frame::look(&frame, FAINT_DBM0), alongside);
         }
         self.changed_since(before)
     }

@@ -3,6 +3,7 @@
 use super::bank::{GAIN, Gate, Kernel, Likeness, SHARE, Sums};
 use super::blocks::{Blocks, fills};
 use super::fit::{self, Limits};
+use super::framer::Framer;
 use super::history::History;
 use super::measures::{Measures, Refusal, Verdict};
 use super::presence::{Place, Tones};
@@ -109,7 +110,7 @@ struct Sounding {
 pub struct Detector {
     /// Start of the frame being filled.
     position: u64,
-    filled: usize,
+    framer: Framer,
     gate: Gate,
     /// A frame of less energy has no key, and its sums are not asked for.
     least_energy: u32,
@@ -122,8 +123,6 @@ pub struct Detector {
     earliest: u64,
     /// The newest lost stretch.
     lost: (u64, u64),
-    /// The frame being filled.
-    frame: [i16; FRAME],
     history: History,
 }
 
@@ -152,8 +151,7 @@ impl Detector {
                 snr_db: config.snr_db,
                 rough_hz: ROUGH_HZ,
             },
-            frame: [0; FRAME],
-            filled: 0,
+            framer: Framer::EMPTY,
             history: History::SILENCE,
             position: 0,
             before: None,
@@ -178,7 +176,7 @@ impl Detector {
 
     /// How many samples the stream has brought, gaps included.
     pub fn position(&self) -> u64 {
-        self.position + self.filled as u64
+        self.position + self.framer.filled() as u64
     }
 
     /// The key that sounds now.
@@ -198,23 +196,8 @@ impl Detector {
         sink: &mut impl FnMut(Detection),
         trace: &mut impl FnMut(Verdict),
     ) {
-        while !samples.is_empty() {
-            // A frame that comes in one piece, as they do in packets of 20 ms, is not copied.
-            if self.filled == 0
-                && let Some((frame, later)) = samples.split_first_chunk()
-            {
-                self.take_frame(frame, sink, trace);
-                samples = later;
-                continue;
-            }
-            let take = samples.len().min(FRAME - self.filled);
-            let (now, later) = samples.split_at(take);
-            self.frame[self.filled..self.filled + take].copy_from_slice(now);
-            self.filled += take;
-            samples = later;
-            if self.filled == FRAME {
-                self.close_frame(sink, trace);
-            }
+        while let Some(frame) = self.framer.next(&mut samples) {
+            self.take_frame(&frame, sink, trace);
         }
     }
 
@@ -239,7 +222,7 @@ impl Detector {
         admitted: bool,
         sink: &mut impl FnMut(Detection),
     ) {
-        if self.filled == 0 {
+        if self.framer.filled() == 0 {
             self.keep(frame, sums);
             self.judge_frame(sums, admitted, sink, &mut |_| ());
         } else {
@@ -263,10 +246,9 @@ impl Detector {
             self.follow(sink);
             self.end_key(start, sink);
             self.history = History::SILENCE;
-            self.frame = [0; FRAME];
             self.before = None;
             self.position = end - end % FRAME as u64;
-            self.filled = (end - self.position) as usize;
+            self.framer = Framer::begun_with_silence((end - self.position) as usize);
             self.lost = (start, end);
             self.earliest = end;
             return;
@@ -276,16 +258,8 @@ impl Detector {
         } else {
             (start, end)
         };
-        let mut left = samples as usize;
-        while left > 0 {
-            let take = left.min(FRAME - self.filled);
-            self.frame[self.filled..self.filled + take].fill(0);
-            self.filled += take;
-            left -= take;
-            if self.filled == FRAME {
-                self.close_frame(sink, &mut |_| ());
-            }
-        }
+        let silence = [0; LONGEST_GAP as usize];
+        self.feed(&silence[..samples as usize], sink);
     }
 
     /// The stream is over: judges what is left and ends the key that sounds.
@@ -307,13 +281,6 @@ impl Detector {
                 measures: key.measures,
             });
         }
-    }
-
-    /// The frame that was collected is full.
-    fn close_frame(&mut self, sink: &mut impl FnMut(Detection), trace: &mut impl FnMut(Verdict)) {
-        let frame = self.frame;
-        self.filled = 0;
-        self.take_frame(&frame, sink, trace);
     }
 
     /// Follows the key that sounds, then looks for a new one.

@@ -17,6 +17,7 @@ mod blocks;
 mod detector;
 mod digit;
 mod fit;
+mod framer;
 mod generator;
 mod history;
 pub mod line;
@@ -28,6 +29,7 @@ mod turns;
 
 pub use detector::{Detection, Detector, DetectorConfig};
 pub use digit::{Digit, HIGH_HZ, LOW_HZ};
+pub(crate) use framer::Framer;
 pub use generator::{Generator, KeyShape};
 pub use measures::{Measures, Refusal, Verdict};
 
