@@ -4,6 +4,7 @@
 //! Every process is ended by its id when its handle goes out of scope.
 #![allow(dead_code)]
 
+pub mod baresip;
 #[path = "../http/mod.rs"]
 mod http;
 
