@@ -1,9 +1,11 @@
 //! Frames of 20 ms out of samples that come in pieces of any length.
 
+use std::borrow::Cow;
+
 use super::tones::FRAME;
 
 /// Collects samples until there are enough for a frame. One that comes in one piece, as they do in
-/// packets of 20 ms, is not kept meanwhile.
+/// packets of 20 ms, is not copied.
 #[derive(Debug, Clone)]
 pub struct Framer {
     frame: [i16; FRAME],
@@ -33,12 +35,12 @@ impl Framer {
 
     /// The next whole frame, taking from `samples` what it needs; `None` once all are taken.
     #[inline]
-    pub fn next(&mut self, samples: &mut &[i16]) -> Option<[i16; FRAME]> {
+    pub fn next<'s>(&mut self, samples: &mut &'s [i16]) -> Option<Cow<'s, [i16; FRAME]>> {
         if self.filled == 0
             && let Some((frame, later)) = samples.split_first_chunk()
         {
             *samples = later;
-            return Some(*frame);
+            return Some(Cow::Borrowed(frame));
         }
         let (now, later) = samples.split_at(samples.len().min(FRAME - self.filled));
         self.frame[self.filled..self.filled + now.len()].copy_from_slice(now);
@@ -48,7 +50,7 @@ impl Framer {
             return None;
         }
         self.filled = 0;
-        Some(self.frame)
+        Some(Cow::Owned(self.frame))
     }
 }
 
@@ -64,7 +66,7 @@ mod tests {
             let mut frames = Vec::new();
             for mut samples in all.chunks(piece) {
                 while let Some(frame) = framer.next(&mut samples) {
-                    frames.extend(frame);
+                    frames.extend_from_slice(&*frame);
                 }
                 assert!(samples.is_empty());
             }
